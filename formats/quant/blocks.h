@@ -1,0 +1,42 @@
+// Row-major codec blocks, equal in value and bit layout to ggml's blocks of the same name, so that GGUF
+// imports without loss. Source of the layout: the GGUF/ggml format description (public format facts).
+//
+//   F32, F16, BF16   little-endian elements
+//   Q8_0  34 bytes   f16 d; int8 q[32]                           w = d * q
+//   Q4_0  18 bytes   f16 d; u8 qs[16]                            w = d * (q - 8)
+//   Q4_1  20 bytes   f16 d; f16 m; u8 qs[16]                     w = d * q + m
+//   Q5_0  22 bytes   f16 d; u32 qh; u8 qs[16]                    w = d * (q - 16)
+//   Q5_1  24 bytes   f16 d; f16 m; u32 qh; u8 qs[16]             w = d * q + m
+//     qs[j] low nibble is element j, high nibble element j + 16; bit j of qh is bit 4 of element j.
+//
+// The value of an element is the f32 arithmetic above with d and m widened exactly: product rounded once,
+// then the sum rounded once (no fma).
+#ifndef SAMARA_FORMATS_QUANT_BLOCKS_H_
+#define SAMARA_FORMATS_QUANT_BLOCKS_H_
+
+#include <cstdint>
+
+#include "formats/dtypes.h"
+
+namespace samara {
+
+// Exact conversions; HalfFromFloat and Bf16FromFloat round to nearest even, NaN stays NaN (quieted).
+float FloatFromHalf(uint16_t half);
+uint16_t HalfFromFloat(float value);
+float FloatFromBf16(uint16_t bits);
+uint16_t Bf16FromFloat(float value);
+
+// Bytes of one row of `cols` elements: whole blocks, the last one zero-padded.
+uint64_t RowBytes(DType dtype, uint64_t cols);
+// cols rounded up to whole blocks.
+uint64_t PaddedCols(DType dtype, uint64_t cols);
+
+// F32 -> codec, one row; the padding of the last block is quantized from zeros. Round-half rules are those
+// of the type's reference quantizer. Deterministic on every ISA. Finite input only (the caller checks).
+void QuantizeRow(DType dtype, const float* in, uint64_t cols, uint8_t* out);
+// codec -> F32, one row of `cols` elements.
+void DequantizeRow(DType dtype, const uint8_t* in, uint64_t cols, float* out);
+
+}  // namespace samara
+
+#endif  // SAMARA_FORMATS_QUANT_BLOCKS_H_

@@ -1,0 +1,160 @@
+// The backend interface.
+//
+// Life of a backend, in order:
+//   1. A Backend is an immutable descriptor, listed in backends/builtin.cc (or found in a plug-in). It
+//      allocates nothing. MeasureDevice and Measure are pure: they tell, before anything is opened, what
+//      Open and Compile will take, and the memory contract is made of their answers.
+//   2. Open gives a Device: its threads, streams, command pools. All retained memory comes from the Ledger.
+//   3. The runtime allocates buffers on the device, uploads or maps weights, and calls Compile once per token
+//      bucket: a Partition is a range of a graph turned into whatever the device runs fastest (an array of
+//      kernel calls, a captured graph, a recorded command buffer), bound to planned buffers for good.
+//   4. Run executes it with the values of one StepParams block: no allocation, look-up, string or lock.
+//      Between two Runs nothing of a partition changes but the bytes of that block and of the buffers.
+//   5. Destruction in reverse: partitions, buffers, device.
+//
+// Threads: Run is called by one thread at a time. RequestCancel may come from any thread.
+// Errors: every function gives a Status; a failed Run leaves buffers in an unspecified state, and the session
+// layer poisons the sessions of that step. A partition stays destructible after any failure.
+#ifndef SAMARA_RUNTIME_BACKEND_H_
+#define SAMARA_RUNTIME_BACKEND_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "formats/graph.h"
+#include "formats/status.h"
+#include "runtime/memory.h"
+#include "runtime/step_params.h"
+
+namespace samara {
+
+// Which memory an operand lives in. All activations of a partition share one arena; each state part has a
+// buffer of its own; weights are bound one by one.
+enum class BufferKind : uint8_t {
+  kNone = 0,     // absent operand, or a state (see StateBinding)
+  kArena = 1,    // offset into the activation arena
+  kWeight = 2,   // index into PartitionSpec::weights
+  kStep = 3,     // a field of StepParams: `step_field` says which, stride included
+};
+
+enum class StepField : uint8_t { kNone = 0, kTokenIds = 1, kPositions = 2, kOutputRows = 3 };
+
+struct ValueBinding {
+  BufferKind kind = BufferKind::kNone;
+  StepField step_field = StepField::kNone;
+  uint64_t offset = 0;      // kArena: bytes from the arena's start to row 0
+  uint64_t row_stride = 0;  // kArena: bytes from one row (index of dimension 0) to the next; contiguous = row bytes
+  uint64_t bytes = 0;       // kArena: bytes that the value occupies at the bucket's capacity (contiguous size)
+  int32_t weight = -1;      // kWeight
+};
+
+// A weight as the device sees it: host memory (mapped or copied) for host backends, a device buffer else.
+struct WeightBinding {
+  const Weight* weight = nullptr;
+  const WeightPlacement* placement = nullptr;  // the layout chosen
+  const void* host = nullptr;                  // bytes in that layout; kSegmentTailBytes more are readable
+  uint64_t device = 0;                         // handle from Device::Allocate, 0 for host backends
+};
+
+// Element type in which key/value states are kept; a load option.
+// Layout of a pool on host backends ("standard layout"), P = pool_blocks of the group, S = kBlockSlots:
+//   part 0 (keys)    [P][heads][dim][S]    a block's keys are stored transposed: lanes are slots
+//   part 1 (values)  [P][heads][S][dim]
+struct StateBinding {
+  const State* state = nullptr;
+  DType dtype = DType::kF16;     // kF32 or kF16
+  void* host[2] = {};            // parts
+  uint64_t device[2] = {};
+};
+
+// What Measure and Compile need of a graph range. Everything is alive only during the call.
+struct PartitionSpec {
+  const Package* package = nullptr;
+  const Graph* graph = nullptr;        // after decomposition
+  uint32_t first_op = 0, n_ops = 0;
+  const SymbolValues* capacity = nullptr;  // symbols at the bucket's largest step
+  uint32_t bucket_tokens = 0;          // n_tokens of a Run is 1..bucket_tokens
+  uint32_t max_outputs = 0;
+  const StepLayout* step_layout = nullptr;
+  DType kv_type = DType::kF16;
+  uint32_t n_threads = 1;
+  // Per op of the range: 1 = only a view (slice, reshape); nothing to run.
+  std::span<const uint8_t> is_view;
+  // Valid in Compile only:
+  std::span<const ValueBinding> values;      // per value of the graph
+  std::span<const WeightBinding> weights;    // per weight of the package
+  std::span<const StateBinding> states;      // per state of the package
+  void* arena_host = nullptr;
+  uint64_t arena_device = 0;
+  // Scratch of op i of the range starts at scratch_offsets[i] in the arena (its lifetime is that op).
+  std::span<const uint64_t> scratch_offsets;
+};
+
+struct PartitionMeasure {
+  uint64_t plan_bytes = 0;                // retained by Compile: one host block, handed to it
+  std::vector<uint64_t> scratch_bytes;    // per op of the range; depends on operator, shape, workers only
+};
+
+class Partition {
+ public:
+  virtual ~Partition() = default;
+  // `step` is laid out by spec.step_layout. Host pointer; a device backend copies layout->bytes once.
+  virtual Status Run(const void* step) = 0;
+};
+
+// Placed in ledger blocks: destroyed, never freed one by one.
+struct InPlaceDelete {
+  template <typename T> void operator()(T* object) const { object->~T(); }
+};
+template <typename T> using InPlacePtr = std::unique_ptr<T, InPlaceDelete>;
+
+struct DeviceOptions {
+  uint32_t n_threads = 1;            // host workers, the calling thread included
+  uint64_t thread_stack_bytes = 0;   // 0: the default, kThreadStackBytes
+  const char* isa = nullptr;         // CPU: "scalar", "avx2", ...; nullptr: best available
+};
+inline constexpr uint64_t kThreadStackBytes = uint64_t{256} << 10;
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual const char* description() const = 0;  // "cpu avx512vnni, 2 threads"
+  // Buffers. Host devices return memory of the ledger and handle == address. `name` is a listed item.
+  virtual Status Allocate(Ledger* ledger, const char* name, uint64_t bytes, uint64_t* handle) = 0;
+  virtual Status Upload(uint64_t handle, uint64_t offset, const void* data, uint64_t bytes) = 0;
+  virtual Status Download(uint64_t handle, uint64_t offset, void* data, uint64_t bytes) = 0;
+  virtual Status Fill(uint64_t handle, uint64_t offset, uint8_t byte, uint64_t bytes) = 0;
+  // Copies between buffers of this device (fork copies the last, partly filled block).
+  virtual Status Copy(uint64_t to, uint64_t to_offset, uint64_t from, uint64_t from_offset, uint64_t bytes) = 0;
+  // `block`: measure.plan_bytes of zeroed host memory, 64-aligned, that outlives the partition.
+  virtual Status Compile(const PartitionSpec& spec, void* block, uint64_t block_bytes,
+                         InPlacePtr<Partition>* partition) = 0;
+  // The running and following Runs end with kCancelled, within 200 ms, until ClearCancel.
+  virtual void RequestCancel() = 0;
+  virtual void ClearCancel() = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const char* name() const = 0;      // "cpu", "reference"
+  virtual bool host_memory() const = 0;      // weights are read from the map in place
+  // Pure. True if this backend runs the op (code, version, attributes, dtypes) as given.
+  virtual bool Supports(const Package& package, const Graph& graph, const Op& op) const = 0;
+  // Pure. Adds what Open retains to the list (thread stacks, pool, the device object itself).
+  virtual Status MeasureDevice(const DeviceOptions& options, MemoryList* list) const = 0;
+  virtual Status Measure(const PartitionSpec& spec, PartitionMeasure* measure) const = 0;
+  // kNotFound: no such device here; kUnsupported: this ISA or driver cannot be used.
+  virtual Status Open(const DeviceOptions& options, Ledger* ledger, InPlacePtr<Device>* device) const = 0;
+};
+
+// backends/builtin.cc: the one list, best first for "auto". The runtime library sees it through this pointer
+// table only (the runtime knows no concrete backend).
+struct BackendList { const Backend* const* backends; int count; };
+BackendList BuiltinBackends();
+
+}  // namespace samara
+
+#endif  // SAMARA_RUNTIME_BACKEND_H_
