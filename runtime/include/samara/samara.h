@@ -1,0 +1,258 @@
+/* Samara: run packed language models on the device at hand. The only public header; C99.
+ *
+ * Conventions
+ *   - Every function that can fail returns samara_status. The text of the calling thread's last error is
+ *     samara_last_error(): one line that names the thing, what it got and what it wanted.
+ *   - Structs that grow start with `struct_size`; set it with the SAMARA_..._INIT macros. Unset fields are zero
+ *     and mean the default. A size that this library does not know is SAMARA_INVALID_ARGUMENT.
+ *   - Strings are UTF-8, zero-terminated unless a length goes with them. Sizes are bytes unless said.
+ *   - Handles: a model may be used by any thread; its sessions belong to it and are closed before it (closing the
+ *     model first is an error and leaves it open). A session is used by one thread at a time; samara_step and
+ *     everything that changes sessions of ONE model must not run at the same time (calls are serialized by a lock,
+ *     except samara_cancel). Every close accepts NULL.
+ *   - A failed samara_step poisons the sessions of that step: they answer SAMARA_FAILED_PRECONDITION until
+ *     samara_session_reset.
+ *   - Memory: samara_plan lists every byte; open and session_create allocate exactly what is listed; feed, step,
+ *     sample, tokenize and detokenize allocate nothing. When an allocation fails: SAMARA_OUT_OF_MEMORY, and
+ *     nothing leaks.
+ *   - The library writes nothing to any stream, installs no signal handler and reads no environment variable but
+ *     SAMARA_ISA and SAMARA_PLUGIN_PATH.
+ */
+#ifndef SAMARA_H_
+#define SAMARA_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(SAMARA_STATIC)
+#define SAMARA_API
+#else
+#define SAMARA_API __attribute__((visibility("default")))
+#endif
+
+#define SAMARA_VERSION_MAJOR 0
+#define SAMARA_VERSION_MINOR 1
+#define SAMARA_VERSION_PATCH 0
+
+typedef enum samara_status {
+  SAMARA_OK = 0,
+  SAMARA_INVALID_ARGUMENT = 1,
+  SAMARA_NOT_FOUND = 2,
+  SAMARA_INVALID_FILE = 3,
+  SAMARA_UNSUPPORTED = 4,
+  SAMARA_OUT_OF_MEMORY = 5,
+  SAMARA_RESOURCE_EXHAUSTED = 6,
+  SAMARA_IO_ERROR = 7,
+  SAMARA_CANCELLED = 8,
+  SAMARA_FAILED_PRECONDITION = 9,
+  SAMARA_DEVICE_LOST = 10,
+  SAMARA_INTERNAL = 11
+} samara_status;
+
+typedef struct samara_model samara_model;
+typedef struct samara_session samara_session;
+
+SAMARA_API const char* samara_version(void);                      /* "0.1.0" */
+SAMARA_API const char* samara_status_name(samara_status status);  /* "INVALID_FILE" */
+/* Of the calling thread; "" if its last call succeeded. Valid until the thread's next call. */
+SAMARA_API const char* samara_last_error(void);
+
+/* ---- Opening a model ------------------------------------------------------------------------------- */
+
+typedef enum samara_kv_type { SAMARA_KV_DEFAULT = 0, SAMARA_KV_F32 = 1, SAMARA_KV_F16 = 2 } samara_kv_type;
+typedef enum samara_log_level { SAMARA_LOG_INFO = 0, SAMARA_LOG_WARNING = 1 } samara_log_level;
+
+typedef void (*samara_log_fn)(void* user, samara_log_level level, const char* line);
+/* Progress of loading or prefill; `stage` is "load" or "prefill". Return non-zero to cancel. */
+typedef int (*samara_progress_fn)(void* user, const char* stage, uint64_t done, uint64_t total);
+
+typedef struct samara_model_options {
+  size_t struct_size;
+  const char* backend;      /* "auto" (default), "cpu", "reference", ...; an absent backend is an error */
+  const char* isa;          /* CPU path; default: SAMARA_ISA, else the best available */
+  uint32_t n_threads;       /* 0: the CPUs that this process may use */
+  uint32_t n_ctx;           /* positions of a session; 0: min(trained, 4096) */
+  uint32_t max_sessions;    /* sessions that may exist at a time; 0: 1. Their state is reserved at open */
+  uint32_t n_chunk;         /* most tokens of one step; 0: 128 (or n_ctx if smaller) */
+  uint32_t max_outputs;     /* most logits rows of one step; 0: max_sessions */
+  samara_kv_type kv_type;   /* default: F32 for packages with F32 matrices, else F16 */
+  uint64_t memory_budget;   /* bytes that may be counted; 0: no limit. Exceeding it is SAMARA_RESOURCE_EXHAUSTED */
+  uint32_t no_mmap;         /* 1: read the weights into private memory */
+  uint32_t decompose;       /* 1: run every composite operator by its decomposition (for tests; slow) */
+  uint32_t keep_values;     /* 1: no reuse of activation memory, so that values can be read (for verification) */
+  samara_log_fn log;
+  samara_progress_fn progress;
+  void* user;               /* passed to the callbacks */
+} samara_model_options;
+#define SAMARA_MODEL_OPTIONS_INIT {sizeof(samara_model_options)}
+
+/* From a path, from memory that outlives the model (alignment 64), or from `length` bytes at `offset` of a file
+ * descriptor (duplicated). `options` may be NULL. On failure *model is NULL. */
+SAMARA_API samara_status samara_model_open(const char* path, const samara_model_options* options, samara_model** model);
+SAMARA_API samara_status samara_model_open_memory(const void* data, size_t size, const samara_model_options* options,
+                                                  samara_model** model);
+SAMARA_API samara_status samara_model_open_fd(int fd, uint64_t offset, uint64_t length,
+                                              const samara_model_options* options, samara_model** model);
+/* SAMARA_FAILED_PRECONDITION while sessions exist. */
+SAMARA_API samara_status samara_model_close(samara_model* model);
+
+typedef struct samara_model_info {
+  size_t struct_size;
+  const char* name;         /* valid as long as the model */
+  const char* backend;      /* "cpu" */
+  const char* device;       /* "cpu avx512vnni, 2 threads" */
+  uint32_t vocab;           /* logits in a row */
+  uint32_t token_vocab;     /* ids that can be tokenized, detokenized and sampled */
+  uint32_t n_ctx, n_chunk, max_sessions, max_outputs, n_threads;
+  uint64_t trained_ctx;
+  int32_t bos;              /* -1: none */
+  samara_kv_type kv_type;
+  uint64_t parameters;      /* elements of all weights */
+  uint64_t file_bytes;
+} samara_model_info;
+SAMARA_API samara_status samara_model_get_info(const samara_model* model, samara_model_info* info);
+/* Free text of the package ("license", "converter", "general.architecture", ...); NULL if absent. */
+SAMARA_API const char* samara_model_metadata(const samara_model* model, const char* key);
+SAMARA_API samara_status samara_model_metadata_at(const samara_model* model, uint32_t index, const char** key,
+                                                  const char** value); /* NOT_FOUND past the end */
+SAMARA_API int samara_model_is_eos(const samara_model* model, int32_t token);
+
+/* ---- Memory before load ---------------------------------------------------------------------------- */
+
+typedef enum samara_memory_class {
+  SAMARA_MEMORY_HEAP = 0,    /* counted: allocated by Samara */
+  SAMARA_MEMORY_DEVICE = 1,  /* counted: device memory */
+  SAMARA_MEMORY_STACK = 2,   /* counted: stacks of Samara's threads */
+  SAMARA_MEMORY_MAPPED = 3   /* apart: pages of the file, reclaimable */
+} samara_memory_class;
+
+typedef struct samara_memory_item {
+  const char* name;
+  uint64_t bytes;
+  uint32_t alignment;
+  samara_memory_class kind;
+  int per_session;           /* 1: allocated by samara_session_create, else by open */
+} samara_memory_item;
+
+/* The list for this package and these options, without reading a weight byte (their bytes need not exist). Called
+ * for each item; then *counted is the sum of what counts. `options->memory_budget` is ignored. Any may be NULL. */
+typedef void (*samara_memory_fn)(void* user, const samara_memory_item* item);
+SAMARA_API samara_status samara_plan(const char* path, const samara_model_options* options, samara_memory_fn each,
+                                     void* user, uint64_t* counted);
+/* What an open model holds now (sessions included), as its allocator counted it. */
+SAMARA_API uint64_t samara_model_allocated(const samara_model* model);
+
+/* ---- Text ------------------------------------------------------------------------------------------ */
+
+#define SAMARA_TOKENIZE_NO_SPECIAL 1u    /* do not add BOS/EOS */
+#define SAMARA_TOKENIZE_PARSE_SPECIAL 2u /* special tokens written in the text become their ids */
+
+/* Bytes of work area for a text of this length. */
+SAMARA_API size_t samara_tokenize_work_size(size_t text_bytes);
+/* *n_tokens is the number needed; RESOURCE_EXHAUSTED if it is more than capacity. Invalid UTF-8 bytes count as
+ * U+FFFD each. */
+SAMARA_API samara_status samara_tokenize(const samara_model* model, const char* text, size_t text_bytes, uint32_t flags,
+                                         void* work, size_t work_bytes, int32_t* tokens, size_t capacity,
+                                         size_t* n_tokens);
+/* Streaming: bytes of an unfinished character wait in `state` (zero it first). `special` != 0 prints special tokens.
+ * Writes at most `capacity` bytes, no terminating zero; 1024 suffices unless the package has longer tokens. */
+typedef struct samara_detokenizer { unsigned char opaque[24]; } samara_detokenizer;
+SAMARA_API samara_status samara_detokenize(const samara_model* model, samara_detokenizer* state, int32_t token,
+                                           int special, char* text, size_t capacity, size_t* n_bytes);
+SAMARA_API samara_status samara_detokenize_end(const samara_model* model, samara_detokenizer* state, char* text,
+                                               size_t capacity, size_t* n_bytes);
+
+/* ---- Sessions -------------------------------------------------------------------------------------- */
+
+typedef struct samara_sampling {
+  size_t struct_size;
+  float temperature;         /* 0: greedy */
+  uint32_t top_k;            /* 0: off */
+  float top_p;               /* 1: off */
+  float min_p;               /* 0: off */
+  float repetition_penalty;  /* 1: off; over the last `penalty_window` tokens */
+  float frequency_penalty;   /* 0: off */
+  float presence_penalty;    /* 0: off */
+  uint32_t penalty_window;   /* tokens looked back on; 0: off; at most n_ctx */
+  uint64_t seed;             /* same seed, same logits: same tokens, everywhere */
+} samara_sampling;
+
+typedef struct samara_session_options {
+  size_t struct_size;
+  const samara_sampling* sampling; /* NULL: the package's defaults, seed 0 */
+  uint32_t all_logits;             /* 1: logits of every token fed (needs max_outputs >= tokens of a step) */
+} samara_session_options;
+#define SAMARA_SESSION_OPTIONS_INIT {sizeof(samara_session_options)}
+
+/* The package's defaults; struct_size is set. */
+SAMARA_API samara_status samara_model_sampling(const samara_model* model, samara_sampling* sampling);
+
+SAMARA_API samara_status samara_session_create(samara_model* model, const samara_session_options* options,
+                                               samara_session** session);
+SAMARA_API void samara_session_close(samara_session* session);
+SAMARA_API samara_status samara_session_reset(samara_session* session); /* empty, unpoisoned, generator reseeded */
+SAMARA_API samara_status samara_session_set_sampling(samara_session* session, const samara_sampling* sampling);
+
+/* Appends tokens to be computed by coming steps. RESOURCE_EXHAUSTED if the context cannot hold them (nothing is
+ * then appended), INVALID_ARGUMENT for an id outside the vocabulary. */
+SAMARA_API samara_status samara_feed(samara_session* session, const int32_t* tokens, size_t n);
+/* Computes up to n_chunk pending tokens of these sessions of one model in one pass, taken in turn from the first
+ * session on. FAILED_PRECONDITION if none has pending tokens. Sessions with none pending are skipped. */
+SAMARA_API samara_status samara_step(samara_session* const* sessions, size_t n);
+/* Steps until nothing is pending; reports progress "prefill" to the model's callback. */
+SAMARA_API samara_status samara_run(samara_session* session);
+SAMARA_API size_t samara_pending(const samara_session* session);
+SAMARA_API size_t samara_length(const samara_session* session);       /* tokens computed */
+SAMARA_API const int32_t* samara_tokens(const samara_session* session); /* computed, then pending */
+
+/* Logits after the last computed token (row -1), or of row i of this session in the last step with all_logits.
+ * Valid until the next step of the model. FAILED_PRECONDITION while tokens are pending (row -1). */
+SAMARA_API samara_status samara_logits(const samara_session* session, int64_t row, const float** logits, size_t* n);
+SAMARA_API size_t samara_logits_rows(const samara_session* session);
+/* The same for the last hidden state (after the final norm), if the package has that output. */
+SAMARA_API samara_status samara_hidden(const samara_session* session, int64_t row, const float** values, size_t* n);
+/* Draws the next token; does not feed it. */
+SAMARA_API samara_status samara_sample(samara_session* session, int32_t* token);
+
+/* Forgets all tokens from position `length` on. UNSUPPORTED beyond a state's rewind limit. After it, tokens must be fed
+ * before logits can be read. */
+SAMARA_API samara_status samara_rewind(samara_session* session, size_t length);
+/* A new session with the same tokens and states; full blocks are shared, not copied. Needs a free session slot. */
+SAMARA_API samara_status samara_fork(samara_session* session, samara_session** copy);
+/* Not built yet: UNSUPPORTED. */
+SAMARA_API samara_status samara_save(const samara_session* session, const char* path);
+SAMARA_API samara_status samara_restore(samara_session* session, const char* path);
+
+/* From any thread: the running step and following ones end with SAMARA_CANCELLED, within 200 ms, until cleared. */
+SAMARA_API void samara_cancel(samara_model* model);
+SAMARA_API void samara_cancel_clear(samara_model* model);
+
+typedef struct samara_statistics {
+  size_t struct_size;
+  uint64_t steps, tokens;           /* of this model since open */
+  double step_seconds;              /* wall time inside steps */
+  double load_seconds;
+  uint64_t allocated;               /* bytes, as samara_model_allocated */
+} samara_statistics;
+SAMARA_API samara_status samara_model_statistics(const samara_model* model, samara_statistics* statistics);
+
+/* ---- Devices and verification ---------------------------------------------------------------------- */
+
+/* Backends of this library: name and description; NOT_FOUND past the end. */
+SAMARA_API samara_status samara_backend_at(uint32_t index, const char** name, const char** description);
+
+/* Replays the package's goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the first
+ * operator that is off. `each` gets one line per golden. */
+typedef void (*samara_line_fn)(void* user, const char* line);
+SAMARA_API samara_status samara_verify(const char* path, const samara_model_options* options, samara_line_fn each,
+                                       void* user);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* SAMARA_H_ */
