@@ -64,7 +64,7 @@ struct WeightBinding {
 //   part 1 (values)  [P][heads][S][dim]
 struct StateBinding {
   const State* state = nullptr;
-  DType dtype = DType::kF16;     // kF32 or kF16
+  DType dtype = DType::kF16;     // kF32 or kF16; an element takes Backend::StateElementBytes(dtype)
   void* host[2] = {};            // parts
   uint64_t device[2] = {};
 };
@@ -141,6 +141,9 @@ class Backend {
   virtual ~Backend() = default;
   virtual const char* name() const = 0;      // "cpu", "reference"
   virtual bool host_memory() const = 0;      // weights are read from the map in place
+  // Bytes of one element of a state kept as `kv_type`: pools, their copies and saves are sized by it. Only
+  // the float64 reference differs: it keeps doubles.
+  virtual uint32_t StateElementBytes(DType kv_type) const { return kv_type == DType::kF16 ? 2 : 4; }
   // Pure. True if this backend runs the op (code, version, attributes, dtypes) as given.
   virtual bool Supports(const Package& package, const Graph& graph, const Op& op) const = 0;
   // Pure. Adds what Open retains to the list (thread stacks, pool, the device object itself).
