@@ -29,14 +29,6 @@ float Inverse(float d) {
   return std::fabs(inverse) <= 3.402823466e+38f ? inverse : 0.0f;
 }
 
-// fma(x, inverse, half) toward zero without needing an fma: the product is exact in binary64, and
-// wherever the sum is within rounding distance of an integer it is exact too, so rounding to
-// binary32 happens once.
-int TruncatedFma(float x, float inverse, double half) {
-  const double sum = static_cast<double>(x) * static_cast<double>(inverse) + half;
-  return static_cast<int>(static_cast<float>(sum));
-}
-
 int Clamp(int q, int max) { return q > max ? max : q; }
 
 void QuantizeBlockQ8_0(const float* x, uint8_t* out) {
@@ -75,10 +67,11 @@ void QuantizeBlockSymmetric(const float* x, bool five_bits, uint8_t* out) {
   }
   const float d = extreme / (five_bits ? -16.0f : -8.0f);
   const float inverse = Inverse(d);
-  const double half = five_bits ? 16.5 : 8.5;
+  const float half = five_bits ? 16.5f : 8.5f;
   uint8_t q[kBlock];
   for (uint64_t i = 0; i < kBlock; ++i) {
-    q[i] = static_cast<uint8_t>(Clamp(TruncatedFma(x[i], inverse, half), five_bits ? 31 : 15));
+    const float scaled = x[i] * inverse;  // rounded before the addition: no fma
+    q[i] = static_cast<uint8_t>(Clamp(static_cast<int>(scaled + half), five_bits ? 31 : 15));
   }
   Store16(out, HalfFromFloat(d));
   StoreQuants(q, five_bits, out + 2);
