@@ -91,7 +91,8 @@ enum class ValueKind : uint16_t {
   kInvalid = 0,
   kActivation = 1,  // produced by exactly one operator of this graph
   kInput = 2,       // a named input of the entry point, or a parameter of a function
-  kWeight = 3,      // index: Package::weights
+  kWeight = 3,      // index: Package::weights. Where an operator takes any F32 value, a weight may stand if it is
+                    // F32 and has a row-major placement.
   kState = 4,       // index: Package::states; has no dtype or shape
 };
 
@@ -144,6 +145,12 @@ struct GraphInput { ValueId value = kNoValue; InputRole role = InputRole::kInval
 struct GraphOutput { ValueId value = kNoValue; OutputRole role = OutputRole::kInvalid; };
 
 // Ops stand in execution order; every operand is defined before its use; every value has one definition.
+//
+// A function has one parameter for each operand of the operator that it decomposes which is present, in order,
+// and one result for each of its outputs. Types must be equal. A parameter is a value of kind kInput and role
+// kParameter; one that stands for a weight has dtype kF32 and the weight's shape; one that stands for a state
+// has dtype kInvalid, and `index` names a state of the same group and parts. Results are activations, all
+// different. Functions may also use weights directly (kWeight), but states only through parameters.
 struct Graph {
   std::string name;
   std::vector<Value> values;
