@@ -37,8 +37,10 @@ StatusOr<InputFile> InputFile::Open(const std::string& path, const std::string& 
     return IoError("%s: cannot open: %s", name.c_str(), strerror(error));
   }
   struct stat info;
-  if (fstat(file.fd_, &info) != 0) return IoError("%s: cannot stat: %s", name.c_str(), strerror(errno));
-  if (!S_ISREG(info.st_mode)) return InvalidFile("%s: got something else, wanted a regular file", name.c_str());
+  if (fstat(file.fd_, &info) != 0)
+    return IoError("%s: cannot stat: %s", name.c_str(), strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    return InvalidFile("%s: got something else, wanted a regular file", name.c_str());
   file.bytes_ = static_cast<uint64_t>(info.st_size);
   file.modified_s_ = info.st_mtim.tv_sec;
   file.modified_ns_ = info.st_mtim.tv_nsec;
@@ -48,7 +50,8 @@ StatusOr<InputFile> InputFile::Open(const std::string& path, const std::string& 
 Status InputFile::ReadAt(uint64_t offset, void* out, uint64_t bytes) const {
   if (offset > bytes_ || bytes > bytes_ - offset) {
     return InvalidFile("%s: got %llu bytes, wanted %llu bytes at offset %llu", name_.c_str(),
-                       static_cast<unsigned long long>(bytes_), static_cast<unsigned long long>(bytes),
+                       static_cast<unsigned long long>(bytes_),
+                       static_cast<unsigned long long>(bytes),
                        static_cast<unsigned long long>(offset));
   }
   auto* to = static_cast<uint8_t*>(out);
@@ -57,12 +60,14 @@ Status InputFile::ReadAt(uint64_t offset, void* out, uint64_t bytes) const {
     const ssize_t got = pread(fd_, to, want, static_cast<off_t>(offset));
     if (got < 0) {
       if (errno == EINTR) continue;
-      return IoError("%s: cannot read at offset %llu: %s", name_.c_str(), static_cast<unsigned long long>(offset),
-                     strerror(errno));
+      return IoError("%s: cannot read at offset %llu: %s", name_.c_str(),
+                     static_cast<unsigned long long>(offset), strerror(errno));
     }
     if (got == 0) {
-      return InvalidFile("%s: got the end of the file at offset %llu, wanted %llu more bytes: it became shorter",
-                         name_.c_str(), static_cast<unsigned long long>(offset), static_cast<unsigned long long>(bytes));
+      return InvalidFile(
+          "%s: got the end of the file at offset %llu, wanted %llu more bytes: it became shorter",
+          name_.c_str(), static_cast<unsigned long long>(offset),
+          static_cast<unsigned long long>(bytes));
     }
     to += got;
     offset += static_cast<uint64_t>(got);
@@ -81,11 +86,13 @@ Status InputFile::CheckUnchanged() const {
   return Status();
 }
 
-StatusOr<std::string> ReadSmallFile(const std::string& path, const std::string& name, uint64_t max_bytes) {
+StatusOr<std::string> ReadSmallFile(const std::string& path, const std::string& name,
+                                    uint64_t max_bytes) {
   SAMARA_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path, name));
   if (file.bytes() > max_bytes) {
     return InvalidFile("%s: got %llu bytes, wanted at most %llu", name.c_str(),
-                       static_cast<unsigned long long>(file.bytes()), static_cast<unsigned long long>(max_bytes));
+                       static_cast<unsigned long long>(file.bytes()),
+                       static_cast<unsigned long long>(max_bytes));
   }
   std::string text(static_cast<size_t>(file.bytes()), '\0');
   SAMARA_RETURN_IF_ERROR(file.ReadAt(0, text.data(), text.size()));

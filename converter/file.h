@@ -1,5 +1,5 @@
-// Reading files of a checkpoint: plain pread, never a map, so that a file that shrinks under the converter is
-// an error and not a signal, and so that memory stays bounded.
+// Reading files of a checkpoint: plain pread, never a map, so that a file that shrinks under the
+// converter is an error and not a signal, and so that memory stays bounded.
 #ifndef SAMARA_CONVERTER_FILE_H_
 #define SAMARA_CONVERTER_FILE_H_
 
@@ -21,7 +21,8 @@ class InputFile {
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
-  // Regular files only (a link is followed). `name` is what errors call the file. kNotFound where there is none.
+  // Regular files only (a link is followed). `name` is what errors call the file. kNotFound where
+  // there is none.
   static StatusOr<InputFile> Open(const std::string& path, const std::string& name);
 
   const std::string& name() const { return name_; }
@@ -41,7 +42,8 @@ class InputFile {
 };
 
 // The whole of a small file; more than `max_bytes` is an error.
-StatusOr<std::string> ReadSmallFile(const std::string& path, const std::string& name, uint64_t max_bytes);
+StatusOr<std::string> ReadSmallFile(const std::string& path, const std::string& name,
+                                    uint64_t max_bytes);
 
 }  // namespace samara
 

@@ -1,13 +1,15 @@
 // A strict JSON reader (RFC 8259) for the files of a checkpoint.
 //
-// JsonDocument owns the parsed text; Json is a light handle (pointer and index) to one value in it, valid as
-// long as the document. Strict means: UTF-8 is checked, a lone surrogate escape, a duplicate key, NaN, a comment,
-// a trailing comma or anything after the value is an error. Integers are kept exactly in int64 or uint64; other
-// numbers, and integers that fit neither, are binary64. Memory: at most 13 times the text, for any text.
+// JsonDocument owns the parsed text; Json is a light handle (pointer and index) to one value in it,
+// valid as long as the document. Strict means: UTF-8 is checked, a lone surrogate escape, a
+// duplicate key, NaN, a comment, a trailing comma or anything after the value is an error. Integers
+// are kept exactly in int64 or uint64; other numbers, and integers that fit neither, are binary64.
+// Memory: at most 13 times the text, for any text.
 //
-// Errors name the file and what was got and wanted: by byte offset while parsing ("config.json: byte 17: got
-// '}', wanted a value"), by path afterwards ("config.json: field rope_scaling.factor: got string, wanted a number
-// of 1 or more").
+// Errors name the file and what was got and wanted: by byte offset while parsing ("config.json:
+// byte 17: got
+// '}', wanted a value"), by path afterwards ("config.json: field rope_scaling.factor: got string,
+// wanted a number of 1 or more").
 #ifndef SAMARA_CONVERTER_JSON_H_
 #define SAMARA_CONVERTER_JSON_H_
 
@@ -74,10 +76,11 @@ class Json {
   Status WantArray() const;
   Status WantObject() const;
 
-  // A member of this object as a type. Require...: missing or null is an error. The others: missing or null gives
-  // `otherwise`; a member of another type or outside the range is an error in both.
+  // A member of this object as a type. Require...: missing or null is an error. The others: missing
+  // or null gives `otherwise`; a member of another type or outside the range is an error in both.
   StatusOr<Json> Require(std::string_view key, const char* wanted) const;
-  StatusOr<int64_t> RequireInt(std::string_view key, int64_t min = INT64_MIN, int64_t max = INT64_MAX) const;
+  StatusOr<int64_t> RequireInt(std::string_view key, int64_t min = INT64_MIN,
+                               int64_t max = INT64_MAX) const;
   StatusOr<double> RequireNumber(std::string_view key, double min, double max) const;
   StatusOr<std::string_view> RequireString(std::string_view key) const;
   StatusOr<Json> RequireArray(std::string_view key) const;
@@ -87,12 +90,12 @@ class Json {
   StatusOr<double> Number(std::string_view key, double otherwise, double min, double max) const;
   StatusOr<std::string_view> String(std::string_view key, std::string_view otherwise) const;
 
-  // "config.json: field a.b[2]: " + got + ", wanted " + wanted, as kInvalidFile. The first form takes the value's
-  // own text as what was got ("got string", "got -3", "got \"abc\"").
+  // "config.json: field a.b[2]: " + got + ", wanted " + wanted, as kInvalidFile. The first form
+  // takes the value's own text as what was got ("got string", "got -3", "got \"abc\"").
   Status Bad(std::string_view wanted) const;
   Status Bad(std::string_view got, std::string_view wanted) const;
-  std::string Path() const;             // "a.b[2]"; "" for the root
-  const std::string& file() const;      // the name given to Parse
+  std::string Path() const;         // "a.b[2]"; "" for the root
+  const std::string& file() const;  // the name given to Parse
 
  private:
   friend class JsonDocument;
@@ -111,7 +114,7 @@ class JsonDocument {
 
   JsonDocument();
   ~JsonDocument();
-  JsonDocument(JsonDocument&&) noexcept;             // handles stay valid
+  JsonDocument(JsonDocument&&) noexcept;  // handles stay valid
   JsonDocument& operator=(JsonDocument&&) noexcept;
 
   // `name` is what errors call the text; the text is not kept.
@@ -119,7 +122,8 @@ class JsonDocument {
   static StatusOr<JsonDocument> ReadFile(const std::string& path, const std::string& name,
                                          uint64_t max_bytes = kMaxBytes);
 
-  Json root() const;
+  Json root() const&;
+  Json root() const&& = delete;  // the handle would outlive the document
 
  private:
   std::unique_ptr<json_internal::Tree> tree_;
