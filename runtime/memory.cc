@@ -65,8 +65,7 @@ uint64_t MemoryList::Counted() const {
 void* AllocateBlock(uint64_t bytes, uint32_t alignment) {
   if (bytes == 0 || bytes > SIZE_MAX / 2) return nullptr;
   if (IsMapped(bytes, alignment)) {
-    void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return block == MAP_FAILED ? nullptr : block;
   }
   void* block = nullptr;
