@@ -41,9 +41,11 @@ class Tokenizer {
   // Ids that decode to nothing unless asked for (special added tokens).
   bool IsSpecial(int32_t id) const;
 
-  // Bytes of work area that Encode needs for a text of this length.
-  static uint64_t WorkBytes(uint64_t text_bytes);
-  // Invalid UTF-8: each offending byte is treated as U+FFFD, as Hugging Face's lossy conversion does.
+  // Bytes of work area that Encode needs for any text of this length (less is enough for most texts). Depends
+  // on the tables: normalizer steps may lengthen the text.
+  uint64_t WorkBytes(uint64_t text_bytes) const;
+  // Invalid UTF-8: each maximal ill-formed subsequence is treated as one U+FFFD, as lossy conversions do (WHATWG,
+  // Rust, Python's errors="replace").
   // Writes at most `capacity` ids; *n_ids is the number needed, more than capacity gives kResourceExhausted.
   Status Encode(std::string_view text, const EncodeOptions& options, std::span<uint8_t> work, int32_t* ids,
                 uint64_t capacity, uint64_t* n_ids) const;
