@@ -151,10 +151,10 @@ SAMARA_API uint64_t samara_model_allocated(const samara_model* model);
 #define SAMARA_TOKENIZE_NO_SPECIAL 1u    /* do not add BOS/EOS */
 #define SAMARA_TOKENIZE_PARSE_SPECIAL 2u /* special tokens written in the text become their ids */
 
-/* Bytes of work area for a text of this length. */
-SAMARA_API size_t samara_tokenize_work_size(size_t text_bytes);
-/* *n_tokens is the number needed; RESOURCE_EXHAUSTED if it is more than capacity. Invalid UTF-8 bytes count as
- * U+FFFD each. */
+/* Bytes of work area that suffice for any text of this length; 0 without a tokenizer. */
+SAMARA_API size_t samara_tokenize_work_size(const samara_model* model, size_t text_bytes);
+/* *n_tokens is the number needed; RESOURCE_EXHAUSTED if it is more than capacity. Each maximal ill-formed
+ * subsequence of UTF-8 counts as one U+FFFD. */
 SAMARA_API samara_status samara_tokenize(const samara_model* model, const char* text, size_t text_bytes, uint32_t flags,
                                          void* work, size_t work_bytes, int32_t* tokens, size_t capacity,
                                          size_t* n_tokens);
