@@ -1,0 +1,145 @@
+#include "apps/common/cli.h"
+
+#include <cstdio>
+
+#include "apps/common/text.h"
+
+namespace samara::apps {
+namespace {
+
+const char* g_program = "samara";
+
+void PrintLine(std::string_view line) {
+  std::string text = g_program;
+  text += ": ";
+  AppendEscaped(line, /*keep_line_breaks=*/false, &text);
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void LogWarning(void*, samara_log_level level, const char* line) {
+  if (level == SAMARA_LOG_WARNING) Note(line);
+}
+
+}  // namespace
+
+int ExitCodeOf(samara_status status) {
+  switch (status) {
+    case SAMARA_OK:
+      return kExitOk;
+    case SAMARA_INVALID_ARGUMENT:
+    case SAMARA_NOT_FOUND:
+    case SAMARA_INVALID_FILE:
+    case SAMARA_UNSUPPORTED:
+      return kExitUsage;
+    default:
+      return kExitFailed;
+  }
+}
+
+std::optional<int> Parse(CLI::App* app, const char* program, int argc, char** argv) {
+  g_program = program;
+  app->name(program);
+  app->set_version_flag("--version", std::string(program) + " " + samara_version());
+  app->get_formatter()->column_width(34);
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    app->exit(asked);
+    return std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
+  } catch (const CLI::ParseError& error) {
+    return Fail(kExitUsage, error.what(), std::string(program) + " --help lists the flags");
+  }
+  return std::nullopt;
+}
+
+int Fail(int exit_code, std::string_view message, std::string_view hint) {
+  std::string line(message);
+  if (!hint.empty()) (line += "; ") += hint;
+  PrintLine(line);
+  return exit_code;
+}
+
+int FailLibrary(samara_status status, std::string_view about, std::string_view hint) {
+  std::string message = samara_last_error();
+  if (message.empty()) message = samara_status_name(status);
+  if (!about.empty() && message.find(about) == std::string::npos) {
+    message = std::string(about) + ": " + message;
+  }
+  return Fail(ExitCodeOf(status), message, hint);
+}
+
+void Note(std::string_view message) { PrintLine(message); }
+
+bool ParseBytes(std::string_view text, uint64_t* bytes) {
+  uint64_t value = 0;
+  size_t i = 0;
+  for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+    if (__builtin_mul_overflow(value, uint64_t{10}, &value) ||
+        __builtin_add_overflow(value, static_cast<uint64_t>(text[i] - '0'), &value)) {
+      return false;
+    }
+  }
+  if (i == 0 || text.size() - i > 1) return false;
+  int shift = 0;
+  if (i < text.size()) {
+    const size_t unit = std::string_view("KMGT").find(static_cast<char>(text[i] & ~0x20));
+    if (unit == std::string_view::npos) return false;
+    shift = 10 * (static_cast<int>(unit) + 1);
+  }
+  if (value > UINT64_MAX >> shift) return false;
+  *bytes = value << shift;
+  return true;
+}
+
+samara_model_options RunFlags::Options() const {
+  samara_model_options options{};
+  options.struct_size = sizeof(options);
+  options.backend = backend.c_str();
+  options.n_threads = threads;
+  options.n_ctx = ctx;
+  options.kv_type = kv_type == "f32"   ? SAMARA_KV_F32
+                    : kv_type == "f16" ? SAMARA_KV_F16
+                                       : SAMARA_KV_DEFAULT;
+  options.memory_budget = memory_budget;
+  options.no_mmap = no_mmap ? 1 : 0;
+  options.log = LogWarning;
+  return options;
+}
+
+void AddBytesFlag(CLI::App* app, const char* name, uint64_t* bytes, const char* help) {
+  app->add_option_function<std::string>(
+         name,
+         [name, bytes](const std::string& text) {
+           if (!ParseBytes(text, bytes)) {
+             throw CLI::ValidationError(name,
+                                        "got " + text + ", wanted bytes as in 4096, 300M or 2G");
+           }
+         },
+         help)
+      ->type_name("BYTES");
+}
+
+void AddRunFlags(CLI::App* app, RunFlags* flags) {
+  const std::string group = "Running";
+  app->add_option("--threads", flags->threads, "threads; default: the CPUs this process may use")
+      ->type_name("N")
+      ->group(group);
+  app->add_option("--backend", flags->backend, "auto, cpu, reference, ...")
+      ->type_name("B")
+      ->group(group);
+  app->add_option("--ctx", flags->ctx, "positions a session holds; default: min(trained, 4096)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  app->add_option("--kv-type", flags->kv_type, "f32 or f16: how keys and values are kept")
+      ->type_name("T")
+      ->check(CLI::IsMember({"f32", "f16"}))
+      ->group(group);
+  AddBytesFlag(app, "--memory-budget", &flags->memory_budget,
+               "refuse to load if more than this would be allocated (K, M, G, T allowed)");
+  app->get_option("--memory-budget")->group(group);
+  app->add_flag("--no-mmap", flags->no_mmap, "read the weights into private memory")->group(group);
+}
+
+}  // namespace samara::apps
