@@ -4,22 +4,12 @@
 #include <cstddef>
 #include <set>
 
+#include "formats/operands.h"
+
 namespace samara {
 namespace {
 
 using Ull = unsigned long long;
-
-// True if this build knows the operator as written: code, version and every attribute.
-bool IsKnown(const Op& op) {
-  const OpInfo* info = FindOp(op.code);
-  if (info == nullptr || op.version > info->version) return false;
-  for (const Attr& attr : op.attrs) {
-    bool found = false;
-    for (int i = 0; i < info->n_attrs; ++i) found = found || info->attrs[i].key == attr.key;
-    if (!found) return false;
-  }
-  return true;
-}
 
 class Choice final : public DecomposeChoice {
  public:
