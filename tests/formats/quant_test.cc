@@ -190,7 +190,7 @@ TEST_CASE("every element is within its type's bound") {
   CAPTURE(kSeed);
   const std::vector<float> x = MakeBlocks(kBlocks, kSeed);
   for (const DType dtype : kWeightTypes) {
-    CAPTURE(DTypeName(dtype));
+    CAPTURE(std::string(DTypeName(dtype)));
     std::vector<uint8_t> codes(RowBytes(dtype, x.size()));
     std::vector<float> values(x.size());
     QuantizeRow(dtype, x.data(), x.size(), codes.data());
@@ -212,8 +212,10 @@ TEST_CASE("root mean square error on Gaussian data is the reference's") {
   test::Random random(3);
   std::vector<float> x(1 << 20);
   for (float& value : x) value = random.Gaussian();
-  for (const auto& [dtype, expected] : tolerance::kGaussianRmse) {
-    CAPTURE(DTypeName(dtype));
+  for (const auto& entry : tolerance::kGaussianRmse) {
+    const DType dtype = entry.first;
+    const double expected = entry.second;
+    CAPTURE(std::string(DTypeName(dtype)));
     std::vector<uint8_t> codes(RowBytes(dtype, x.size()));
     std::vector<float> values(x.size());
     QuantizeRow(dtype, x.data(), x.size(), codes.data());
@@ -231,7 +233,7 @@ TEST_CASE("root mean square error on Gaussian data is the reference's") {
 TEST_CASE("a last block that is not full is quantized as if zeros followed") {
   for (const DType dtype : kQuantizedTypes) {
     for (const uint64_t cols : {1, 31, 33, 63, 172}) {
-      CAPTURE(DTypeName(dtype));
+      CAPTURE(std::string(DTypeName(dtype)));
       CAPTURE(cols);
       const uint64_t padded = PaddedCols(dtype, cols);
       CHECK(padded == (cols + 31) / 32 * 32);
@@ -254,7 +256,7 @@ TEST_CASE("a last block that is not full is quantized as if zeros followed") {
 
 TEST_CASE("blocks whose step has no finite inverse become zeros of value") {
   for (const DType dtype : kQuantizedTypes) {
-    CAPTURE(DTypeName(dtype));
+    CAPTURE(std::string(DTypeName(dtype)));
     for (const float tiny : {std::numeric_limits<float>::denorm_min(), 0x1p-140f, 0x1p-130f}) {
       float x[32] = {};
       x[3] = tiny;
