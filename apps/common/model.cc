@@ -97,7 +97,7 @@ int ReadText(const std::string& path, uint64_t limit, std::string* text) {
 
 samara_status Tokenize(const samara_model* model, std::string_view text, uint32_t flags,
                        std::vector<int32_t>* tokens) {
-  std::vector<unsigned char> work(samara_tokenize_work_size(text.size()));
+  std::vector<unsigned char> work(samara_tokenize_work_size(model, text.size()));
   tokens->resize(text.size() + 16);  // at most a token a byte is usual; the call tells if not
   for (;;) {
     size_t n = 0;

@@ -1,5 +1,6 @@
 #include "apps/common/text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -62,6 +63,12 @@ void AppendEscaped(std::string_view text, bool keep_line_breaks, std::string* ou
   }
 }
 
+std::string Escaped(std::string_view text) {
+  std::string out;
+  AppendEscaped(text, /*keep_line_breaks=*/false, &out);
+  return out;
+}
+
 std::string Fixed(double value, int decimals) {
   return ToChars(value, std::chars_format::fixed, decimals);
 }
@@ -89,6 +96,27 @@ std::string Count(uint64_t value) {
 bool WriteAll(std::string_view text, std::FILE* stream) {
   return std::fwrite(text.data(), 1, text.size(), stream) == text.size() &&
          std::fflush(stream) == 0;
+}
+
+std::string Table::Text() const {
+  std::vector<size_t> widths;
+  for (const auto& row : rows_) {
+    if (widths.size() < row.size()) widths.resize(row.size(), 0);
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    std::string line(static_cast<size_t>(indent_), ' ');
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - row[i].size(), ' ');
+      const bool right = !row[i].empty() && row[i][0] >= '0' && row[i][0] <= '9';
+      if (i > 0) line += "  ";
+      line += right ? padding + row[i] : row[i] + padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
 }
 
 void JsonWriter::Separate() {

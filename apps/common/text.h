@@ -13,6 +13,7 @@ namespace samara::apps {
 // Appends `text` with control characters (C0 but tab, DEL, C1) as \xNN, so that no text of a
 // package or a model can steer a terminal. Newlines stay only if asked.
 void AppendEscaped(std::string_view text, bool keep_line_breaks, std::string* out);
+std::string Escaped(std::string_view text);  // one line, without line breaks
 
 std::string Fixed(double value, int decimals);  // "12.50"
 std::string NineDigits(float value);            // equal text is equal bits
@@ -21,6 +22,20 @@ std::string Count(uint64_t value);              // "1,234,567"
 
 // All of `text` to the stream, flushed; false if that failed (full disk, closed pipe).
 bool WriteAll(std::string_view text, std::FILE* stream);
+
+// Rows of cells, printed in columns; a cell that begins with a digit goes to the right of its
+// column.
+class Table {
+ public:
+  explicit Table(int indent = 2) : indent_(indent) {}
+  void Row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  bool empty() const { return rows_.empty(); }
+  std::string Text() const;
+
+ private:
+  int indent_;
+  std::vector<std::vector<std::string>> rows_;
+};
 
 // Writes JSON. Keys and values are given in order; commas and indentation come by themselves.
 // `compact` containers stay on one line.

@@ -1,0 +1,93 @@
+// samara-inspect: what is in a package, what it needs, whether it is whole and right.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "apps/common/cli.h"
+#include "apps/common/model.h"
+#include "apps/common/text.h"
+#include "apps/inspect/package_file.h"
+#include "apps/inspect/sections.h"
+
+namespace samara::apps {
+namespace {
+
+struct Flags {
+  std::string model, other;
+  bool memory = false, graph = false, tensors = false, plan = false, verify = false, check = false;
+  bool json = false;
+  LoadFlags load;
+};
+
+void AddFlags(CLI::App* app, Flags* flags) {
+  app->add_option("FILE", flags->model, "a .samara file")->required();
+  app->add_flag("--memory", flags->memory, "every byte that loading would allocate, by name");
+  app->add_flag("--graph", flags->graph, "the operators as stored");
+  app->add_flag("--tensors", flags->tensors, "the weights: type, shape, place, source");
+  app->add_flag("--plan", flags->plan, "what runs fused, and where activations lie");
+  app->add_flag("--verify", flags->verify, "replay the package's golden outputs on this device");
+  app->add_flag("--check", flags->check, "check the hash of every chunk of weights");
+  app->add_option("--diff", flags->other, "compare with another package")->type_name("FILE2");
+  app->add_flag("--json", flags->json, "print one JSON object with a member a part");
+  AddRunFlags(app, &flags->load.run);
+  app->add_option("--batch", flags->load.batch, "most tokens of one step; default: 128")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group("Running");
+  app->add_option("--sessions", flags->load.sessions, "sessions at a time; default: 1")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group("Running");
+}
+
+int Run(const Flags& flags) {
+  if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
+  PackageFile file, other;
+  if (const Status status = file.Open(flags.model); !status.ok()) return FailStatus(status);
+  if (!flags.other.empty()) {
+    if (const int code = CheckModelFile(flags.other); code != kExitOk) return code;
+    if (const Status status = other.Open(flags.other); !status.ok()) return FailStatus(status);
+  }
+
+  JsonWriter writer;
+  JsonWriter* json = flags.json ? &writer : nullptr;
+  std::string text;
+  int code = kExitOk;
+  // Later parts still run after one that found something: the worst code is the program's.
+  const auto part = [&](bool wanted, const char* name, const std::function<int()>& print) {
+    if (!wanted) return;
+    if (json != nullptr) json->Key(name);
+    if (json == nullptr && !text.empty()) text += '\n';
+    code = std::max(code, print());
+  };
+  const bool any = flags.memory || flags.graph || flags.tensors || flags.plan || flags.verify ||
+                   flags.check || !flags.other.empty();
+  if (json != nullptr) json->BeginObject();
+  part(!any, "summary", [&] { return PrintSummary(file, json, &text); });
+  part(!any || flags.memory, "memory",
+       [&] { return PrintMemory(flags.model, flags.load, json, &text); });
+  part(flags.graph, "graph", [&] { return PrintGraph(file, json, &text); });
+  part(flags.tensors, "tensors", [&] { return PrintTensors(file, json, &text); });
+  part(flags.plan, "plan", [&] { return PrintPlan(file, flags.load, json, &text); });
+  part(flags.check, "check", [&] { return PrintCheck(&file, json, &text); });
+  part(flags.verify, "verify", [&] { return PrintVerify(flags.model, flags.load, json, &text); });
+  part(!flags.other.empty(), "diff", [&] { return PrintDiff(&file, &other, json, &text); });
+  if (json != nullptr) {
+    json->EndObject();
+    text = json->Finish();
+  }
+  if (!WriteAll(text, stdout)) return Fail(kExitFailed, "cannot write to standard output");
+  return code;
+}
+
+}  // namespace
+}  // namespace samara::apps
+
+int main(int argc, char** argv) {
+  CLI::App app("Shows what a package holds and needs, and checks it.");
+  samara::apps::Flags flags;
+  samara::apps::AddFlags(&app, &flags);
+  if (const auto code = samara::apps::Parse(&app, "samara-inspect", argc, argv)) return *code;
+  return samara::apps::Run(flags);
+}
