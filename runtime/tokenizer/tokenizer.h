@@ -41,8 +41,8 @@ class Tokenizer {
   // Ids that decode to nothing unless asked for (special added tokens).
   bool IsSpecial(int32_t id) const;
 
-  // Bytes of work area that Encode needs for any text of this length (less is enough for most texts). Depends
-  // on the tables: normalizer steps may lengthen the text.
+  // Bytes of work area that Encode wants for a text of this length. Depends on the tables: normalizer steps may
+  // lengthen the text. Roughly 100 bytes a byte of text, of which most texts touch a small part.
   uint64_t WorkBytes(uint64_t text_bytes) const;
   // Invalid UTF-8: each maximal ill-formed subsequence is treated as one U+FFFD, as lossy conversions do (WHATWG,
   // Rust, Python's errors="replace").
@@ -54,6 +54,9 @@ class Tokenizer {
   // back an unfinished UTF-8 sequence in `state`. Special tokens give no text unless `special`.
   Status DecodeOne(int32_t id, bool special, DecodeState* state, char* out, uint64_t capacity, uint64_t* n_bytes) const;
   // At the end of a reply: what is pending becomes U+FFFD.
+  //
+  // Ill-formed bytes: a byte-level tokenizer gives one U+FFFD for each maximal subpart, byte-fallback tokens one for
+  // each byte. What is complete is never taken back when something ill-formed follows.
   Status DecodeFlush(DecodeState* state, char* out, uint64_t capacity, uint64_t* n_bytes) const;
   uint64_t MaxTokenBytes() const;
 

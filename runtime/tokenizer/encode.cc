@@ -1,0 +1,407 @@
+// Text -> ids. See formats/tokenizer_tables.h for the way of a text.
+#include <algorithm>
+#include <cinttypes>
+#include <cstring>
+
+#include "runtime/tokenizer/matcher.h"
+#include "runtime/tokenizer/splitter.h"
+#include "runtime/tokenizer/tables.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+namespace samara {
+namespace {
+
+// Offsets in the work area are 32-bit.
+constexpr uint64_t kMaxPieceBytes = 0x7FFFFFFF;
+// Pieces up to this many symbols are merged by scanning, longer ones with a heap.
+constexpr uint32_t kFewSymbols = 32;
+
+struct Symbol {
+  uint32_t id, previous, next;
+};
+
+class Encoder {
+ public:
+  Encoder(const TokenizerView& view, const EncodeOptions& options, int32_t* ids, uint64_t capacity)
+      : view_(view),
+        options_(options),
+        steps_(view.Span<NormalizerStep>(kTableNormSteps)),
+        stages_(view.Span<PreTokenizerStage>(kTableStages)),
+        raw_matcher_(view, kTableMatcherNodes0),
+        normalized_matcher_(view, kTableMatcherNodes1),
+        ids_(ids),
+        capacity_(capacity) {}
+
+  uint64_t count() const { return count_; }
+
+  Status Run(std::string_view text, std::span<uint8_t> work) {
+    const EncodeLayout layout = LayoutFor(view_, text.size());
+    if (layout.max_bytes > kMaxPieceBytes) {
+      return ResourceExhausted("text of %zu bytes: the tokenizer takes at most %" PRIu64
+                               " after normalization",
+                               text.size(), kMaxPieceBytes);
+    }
+    if (work.size() < layout.total) {
+      return InvalidArgument("tokenizer work area of %zu bytes, wanted %" PRIu64, work.size(),
+                             layout.total);
+    }
+    uint8_t* p = work.data() + (64 - reinterpret_cast<uintptr_t>(work.data()) % 64) % 64;
+    uint8_t* const sanitized = p;
+    p += layout.sanitized;
+    for (uint8_t*& buffer : normalized_) {
+      buffer = p;
+      p += layout.normalized;
+    }
+    for (size_t i = 0; i < stages_.size(); ++i) {
+      stage_text_[i] = p;
+      p += layout.stage[i];
+    }
+    scratch_ = p;
+
+    const uint8_t* begin = reinterpret_cast<const uint8_t*>(text.data());
+    const uint8_t* end = begin + text.size();
+    Sanitize(sanitized, &begin, &end);
+    if (options_.add_special) EmitAll(kTablePrefix);
+    SplitAtAddedTokens(raw_matcher_, {begin, end, true},
+                       [this](const TextPiece& piece) { Normalize(piece); });
+    if (options_.add_special) EmitAll(kTableSuffix);
+    if (exhausted_) {
+      return ResourceExhausted(
+          "text of %zu bytes: a pre-tokenizer pattern takes too many steps on it", text.size());
+    }
+    return {};
+  }
+
+ private:
+  void Emit(uint32_t id) {
+    if (count_ < capacity_) ids_[count_] = static_cast<int32_t>(id);
+    ++count_;
+  }
+  void EmitAll(uint32_t table) {
+    for (const uint32_t id : view_.Span<uint32_t>(table)) Emit(id);
+  }
+
+  // Ill-formed text is copied with U+FFFD in place of each maximal subpart.
+  static void Sanitize(uint8_t* out, const uint8_t** begin, const uint8_t** end) {
+    const uint8_t* p = *begin;
+    while (p < *end) {
+      const Utf8Char c = DecodeUtf8(p, *end);
+      if (!c.valid) break;
+      p += c.bytes;
+    }
+    if (p == *end) return;
+    uint8_t* o = std::copy(*begin, p, out);
+    while (p < *end) {
+      const Utf8Char c = DecodeUtf8(p, *end);
+      o += EncodeUtf8(c.code_point, o);
+      p += c.bytes;
+    }
+    *begin = out;
+    *end = o;
+  }
+
+  // on_text gets what lies between added tokens; the tokens themselves are emitted.
+  template <typename OnText>
+  void SplitAtAddedTokens(const AddedTokenMatcher& matcher, const TextPiece& piece,
+                          OnText on_text) {
+    const uint8_t* const text = piece.begin;
+    const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
+    uint64_t done = 0, position = 0;
+    uint64_t space_begin = 0, space_end = 0;  // white space known to lie there
+    AddedTokenMatcher::Match match;
+    while (matcher.Next(text, position, n, &match)) {
+      position = match.end;
+      const uint32_t flags = match.token->flags;
+      if ((flags & kAddedSpecial) != 0 && !options_.parse_special) continue;
+      uint64_t begin = match.begin, end = match.end;
+      if ((flags & kAddedSingleWord) != 0 &&
+          ((begin > 0 && (FlagsBefore(text, begin) & kClassWord) != 0) ||
+           (end < n && (FlagsAt(text, end, n) & kClassWord) != 0))) {
+        continue;
+      }
+      if ((flags & kAddedLeftStrip) != 0) {
+        while (begin > done && (FlagsBefore(text, begin) & kClassSpace) != 0)
+          begin = Previous(text, begin);
+      }
+      if ((flags & kAddedRightStrip) != 0) {
+        if (end < space_begin || end > space_end) {
+          space_begin = space_end = end;
+          while (space_end < n && (FlagsAt(text, space_end, n) & kClassSpace) != 0) {
+            space_end += DecodeUtf8(text + space_end, text + n).bytes;
+          }
+        }
+        end = space_end;
+      }
+      if (done < begin) on_text(TextPiece{text + done, text + begin, piece.at_start && done == 0});
+      Emit(match.token->id);
+      done = end;
+    }
+    if (done < n) on_text(TextPiece{text + done, text + n, piece.at_start && done == 0});
+  }
+  uint32_t FlagsAt(const uint8_t* text, uint64_t i, uint64_t n) const {
+    return view_.ClassFlagsOf(DecodeUtf8(text + i, text + n).code_point);
+  }
+  uint32_t FlagsBefore(const uint8_t* text, uint64_t i) const {
+    return FlagsAt(text, Previous(text, i), i);
+  }
+  static uint64_t Previous(const uint8_t* text, uint64_t i) {
+    const uint64_t limit = i < 4 ? 0 : i - 4;
+    do --i;
+    while (i > limit && (text[i] & 0xC0) == 0x80);
+    return i;
+  }
+
+  static uint64_t ReplaceAll(const TextPiece& piece, const uint8_t* a, uint32_t a_bytes,
+                             const uint8_t* b, uint32_t b_bytes, uint8_t* out) {
+    uint8_t* o = out;
+    const uint8_t* p = piece.begin;
+    while (p < piece.end) {
+      if (*p == *a && static_cast<uint64_t>(piece.end - p) >= a_bytes &&
+          std::memcmp(p, a, a_bytes) == 0) {
+        o = std::copy(b, b + b_bytes, o);
+        p += a_bytes;
+      } else {
+        *o++ = *p++;
+      }
+    }
+    return static_cast<uint64_t>(o - out);
+  }
+
+  // A piece between added tokens of the raw text.
+  void Normalize(TextPiece piece) {
+    int target = 0;
+    for (const NormalizerStep& step : steps_) {
+      if (piece.begin == piece.end) return;
+      uint8_t* const out = normalized_[target];
+      const uint8_t* const a = view_.String(step.a_offset);
+      const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
+      switch (step.kind) {
+        case kNormPrepend:
+          std::memcpy(out, a, step.a_bytes);
+          std::memcpy(out + step.a_bytes, piece.begin, n);
+          piece = {out, out + step.a_bytes + n, piece.at_start};
+          break;
+        case kNormReplace: {
+          const uint64_t bytes =
+              ReplaceAll(piece, a, step.a_bytes, view_.String(step.b_offset), step.b_bytes, out);
+          piece = {out, out + bytes, piece.at_start};
+          break;
+        }
+        case kNormNfc: {
+          const uint64_t bytes =
+              NormalizeNfc(view_, &piece.begin, n, out, reinterpret_cast<uint32_t*>(scratch_));
+          piece.end = piece.begin + bytes;
+          break;
+        }
+      }
+      if (piece.begin == out) target ^= 1;
+    }
+    SplitAtAddedTokens(normalized_matcher_, piece, [this](const TextPiece& p) { PreTokenize(p); });
+  }
+
+  // Depth first through the stages: each level holds the position in one piece of the level above.
+  void PreTokenize(const TextPiece& whole) {
+    const uint32_t depth = static_cast<uint32_t>(stages_.size());
+    if (depth == 0) return EncodePiece(whole);
+    uint32_t level = 0;
+    Enter(0, whole);
+    for (;;) {
+      TextPiece piece;
+      if (!NextPiece(level, &piece)) {
+        if (exhausted_ || level == 0) return;
+        --level;
+      } else if (level + 1 == depth) {
+        EncodePiece(piece);
+      } else {
+        Enter(++level, piece);
+      }
+    }
+  }
+
+  void Enter(uint32_t level, const TextPiece& piece) {
+    const PreTokenizerStage& stage = stages_[level];
+    if (stage.kind == kStageSplit) return splitters_[level].Begin(view_, stage, piece);
+    const uint8_t* const a = view_.String(stage.a_offset);
+    const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
+    uint8_t* const out = stage_text_[level];
+    whole_[level] = piece;
+    if (stage.kind == kStageReplace) {
+      const uint64_t bytes =
+          ReplaceAll(piece, a, stage.a_bytes, view_.String(stage.b_offset), stage.b_bytes, out);
+      whole_[level] = {out, out + bytes, piece.at_start};
+    } else if (stage.kind == kStagePrefix || piece.at_start) {
+      if (n < stage.a_bytes || std::memcmp(piece.begin, a, stage.a_bytes) != 0) {
+        std::memcpy(out, a, stage.a_bytes);
+        std::memcpy(out + stage.a_bytes, piece.begin, n);
+        whole_[level] = {out, out + stage.a_bytes + n, piece.at_start};
+      }
+    }
+  }
+
+  bool NextPiece(uint32_t level, TextPiece* piece) {
+    if (stages_[level].kind == kStageSplit) {
+      if (splitters_[level].Next(piece)) return true;
+      exhausted_ |= splitters_[level].exhausted();
+      return false;
+    }
+    *piece = whole_[level];
+    whole_[level].begin = whole_[level].end;
+    return piece->begin != piece->end;
+  }
+
+  // Calls add(id) for each symbol of a piece.
+  template <typename Add>
+  void ForEachSymbol(const TextPiece& piece, Add add) {
+    const TokenizerHeader& h = view_.header();
+    const uint32_t* const byte_ids = view_.Table<uint32_t>(kTableByteIds);
+    const bool bytes = view_.Has(kFlagByteLevel), fallback = view_.Has(kFlagByteFallback);
+    const bool fuse = view_.Has(kFlagFuseUnknown);
+    bool pending_unknown = false;
+    for (const uint8_t* p = piece.begin; p < piece.end;) {
+      const uint32_t n = bytes ? 1 : DecodeUtf8(p, piece.end).bytes;
+      const uint32_t id = bytes ? byte_ids[*p] : view_.Lookup(p, n);
+      const uint8_t* const character = p;
+      p += n;
+      if (id != kTokenizerNone) {
+        if (pending_unknown) add(h.unknown_id);
+        pending_unknown = false;
+        add(id);
+        continue;
+      }
+      if (fallback &&
+          std::all_of(character, p, [&](uint8_t b) { return byte_ids[b] != kTokenizerNone; })) {
+        // An unknown character before these stays pending, as in the original.
+        for (const uint8_t* b = character; b < p; ++b) add(byte_ids[*b]);
+        continue;
+      }
+      if (h.unknown_id == kTokenizerNone) continue;
+      if (pending_unknown && !fuse) add(h.unknown_id);
+      pending_unknown = true;
+    }
+    if (pending_unknown) add(h.unknown_id);
+  }
+
+  void EncodePiece(const TextPiece& piece) {
+    const uint64_t n_bytes = static_cast<uint64_t>(piece.end - piece.begin);
+    if (view_.Has(kFlagIgnoreMerges)) {
+      const uint32_t id = view_.Lookup(piece.begin, n_bytes);
+      if (id != kTokenizerNone) return Emit(id);
+    }
+    if (n_bytes <= kFewSymbols) {
+      uint32_t ids[kFewSymbols];
+      uint32_t n = 0;
+      ForEachSymbol(piece, [&](uint32_t id) { ids[n++] = id; });
+      return MergeFew(ids, n);
+    }
+    Symbol* const symbols = reinterpret_cast<Symbol*>(scratch_);
+    uint32_t n = 0;
+    ForEachSymbol(piece, [&](uint32_t id) {
+      symbols[n] = {id, n - 1, n + 1};
+      ++n;
+    });
+    // The heap lies behind the symbols, 8-aligned.
+    MergeMany(symbols, n,
+              reinterpret_cast<uint64_t*>(scratch_ + (uint64_t{n} * sizeof(Symbol) + 7) / 8 * 8));
+  }
+
+  // The pair of lowest rank first, of equals the leftmost.
+  void MergeFew(uint32_t* ids, uint32_t n) {
+    const MergeSlot* merges[kFewSymbols];
+    for (uint32_t i = 0; i + 1 < n; ++i) merges[i] = view_.Merge(ids[i], ids[i + 1]);
+    while (n > 1) {
+      uint32_t best = kTokenizerNone;
+      for (uint32_t i = 0; i + 1 < n; ++i) {
+        if (merges[i] != nullptr &&
+            (best == kTokenizerNone || merges[i]->rank < merges[best]->rank))
+          best = i;
+      }
+      if (best == kTokenizerNone) break;
+      ids[best] = merges[best]->merged;
+      --n;
+      for (uint32_t i = best + 1; i < n; ++i) ids[i] = ids[i + 1];
+      for (uint32_t i = best + 1; i + 1 < n; ++i) merges[i] = merges[i + 1];
+      if (best + 1 < n) merges[best] = view_.Merge(ids[best], ids[best + 1]);
+      if (best > 0) merges[best - 1] = view_.Merge(ids[best - 1], ids[best]);
+    }
+    for (uint32_t i = 0; i < n; ++i) Emit(ids[i]);
+  }
+
+  // The same with a heap of (rank, position). An entry whose pair has changed is stale and skipped:
+  // a pair's rank names the pair. A merge takes one entry and adds at most two, so 2n entries are
+  // enough.
+  void MergeMany(Symbol* symbols, uint32_t n, uint64_t* heap) {
+    if (n == 0) return;
+    symbols[0].previous = kTokenizerNone;
+    symbols[n - 1].next = kTokenizerNone;
+    uint64_t size = 0;
+    const auto greater = [](uint64_t a, uint64_t b) { return a > b; };
+    for (uint32_t i = 0; i + 1 < n; ++i) {
+      if (const MergeSlot* m = view_.Merge(symbols[i].id, symbols[i + 1].id)) {
+        heap[size++] = uint64_t{m->rank} << 32 | i;
+      }
+    }
+    std::make_heap(heap, heap + size, greater);
+    while (size > 0) {
+      const uint64_t top = heap[0];
+      std::pop_heap(heap, heap + size--, greater);
+      const uint32_t i = static_cast<uint32_t>(top);
+      Symbol& left = symbols[i];
+      if (left.id == kTokenizerNone || left.next == kTokenizerNone) continue;
+      Symbol& right = symbols[left.next];
+      const MergeSlot* const merge = view_.Merge(left.id, right.id);
+      if (merge == nullptr || merge->rank != top >> 32) continue;
+      left.id = merge->merged;
+      left.next = right.next;
+      right.id = kTokenizerNone;
+      if (left.next != kTokenizerNone) symbols[left.next].previous = i;
+      if (left.previous != kTokenizerNone) {
+        Push(heap, &size, view_.Merge(symbols[left.previous].id, left.id), left.previous);
+      }
+      if (left.next != kTokenizerNone)
+        Push(heap, &size, view_.Merge(left.id, symbols[left.next].id), i);
+    }
+    for (uint32_t i = 0; i != kTokenizerNone; i = symbols[i].next) Emit(symbols[i].id);
+  }
+  static void Push(uint64_t* heap, uint64_t* size, const MergeSlot* merge, uint32_t position) {
+    if (merge == nullptr) return;
+    heap[(*size)++] = uint64_t{merge->rank} << 32 | position;
+    std::push_heap(heap, heap + *size, [](uint64_t a, uint64_t b) { return a > b; });
+  }
+
+  const TokenizerView view_;
+  const EncodeOptions options_;
+  const std::span<const NormalizerStep> steps_;
+  const std::span<const PreTokenizerStage> stages_;
+  const AddedTokenMatcher raw_matcher_;
+  const AddedTokenMatcher normalized_matcher_;
+  int32_t* const ids_;
+  const uint64_t capacity_;
+  uint64_t count_ = 0;
+  bool exhausted_ = false;
+  uint8_t* normalized_[2] = {};
+  uint8_t* stage_text_[kTokenizerMaxStages] = {};
+  uint8_t* scratch_ = nullptr;  // symbols and heap; normalization's characters before that
+  Splitter splitters_[kTokenizerMaxStages];
+  TextPiece whole_[kTokenizerMaxStages];
+};
+
+}  // namespace
+
+uint64_t Tokenizer::WorkBytes(uint64_t text_bytes) const {
+  return LayoutFor(TokenizerView(tables_), text_bytes).total;
+}
+
+Status Tokenizer::Encode(std::string_view text, const EncodeOptions& options,
+                         std::span<uint8_t> work, int32_t* ids, uint64_t capacity,
+                         uint64_t* n_ids) const {
+  Encoder encoder(TokenizerView(tables_), options, ids, capacity);
+  SAMARA_RETURN_IF_ERROR(encoder.Run(text, work));
+  *n_ids = encoder.count();
+  if (encoder.count() > capacity) {
+    return ResourceExhausted("%" PRIu64 " token ids do not fit in %" PRIu64, encoder.count(),
+                             capacity);
+  }
+  return {};
+}
+
+}  // namespace samara

@@ -1,0 +1,120 @@
+// Typed access to a tokenizer block, and the check that makes that access safe.
+#ifndef SAMARA_RUNTIME_TOKENIZER_TABLES_H_
+#define SAMARA_RUNTIME_TOKENIZER_TABLES_H_
+
+#include <cstdint>
+#include <span>
+
+#include "formats/status.h"
+#include "formats/tokenizer_tables.h"
+#include "runtime/tokenizer/utf8.h"
+
+namespace samara {
+
+// Pointers into a block. Cheap to build: made anew in each call.
+class TokenizerView {
+ public:
+  explicit TokenizerView(const uint8_t* blob) : blob_(blob) {}
+
+  const TokenizerHeader& header() const { return *reinterpret_cast<const TokenizerHeader*>(blob_); }
+  bool Has(uint32_t flag) const { return (header().flags & flag) != 0; }
+  template <typename T>
+  const T* Table(uint32_t id) const {
+    return reinterpret_cast<const T*>(blob_ + header().tables[id].offset);
+  }
+  uint32_t Count(uint32_t id) const { return header().tables[id].count; }
+  template <typename T>
+  std::span<const T> Span(uint32_t id) const {
+    return {Table<T>(id), Count(id)};
+  }
+
+  const uint8_t* String(uint32_t offset) const { return Table<uint8_t>(kTableStrings) + offset; }
+  std::span<const uint8_t> Key(uint32_t id) const { return Slice(kTableKeyOffsets, id); }
+  std::span<const uint8_t> Text(uint32_t id) const { return Slice(kTableTextOffsets, id); }
+  uint8_t Attributes(uint32_t id) const { return Table<uint8_t>(kTableAttributes)[id]; }
+
+  // The id whose key these bytes are, or kTokenizerNone.
+  uint32_t Lookup(const uint8_t* bytes, uint64_t n) const {
+    const uint32_t size = Count(kTableLookup);
+    if (size == 0) return kTokenizerNone;
+    const uint32_t* slots = Table<uint32_t>(kTableLookup);
+    uint32_t slot = TokenizerSlot(TokenizerHash(header().lookup_seed, bytes, n), size);
+    for (uint32_t probe = header().lookup_probe; probe > 0; --probe) {
+      const uint32_t id = slots[slot];
+      if (id == kTokenizerNone) return id;
+      const std::span<const uint8_t> key = Key(id);
+      if (key.size() == n && __builtin_memcmp(key.data(), bytes, n) == 0) return id;
+      if (++slot == size) slot = 0;
+    }
+    return kTokenizerNone;
+  }
+
+  // The merge of two ids, or null.
+  const MergeSlot* Merge(uint32_t left, uint32_t right) const {
+    const uint32_t size = Count(kTableMerges);
+    if (size == 0) return nullptr;
+    const MergeSlot* slots = Table<MergeSlot>(kTableMerges);
+    uint32_t slot = TokenizerSlot(TokenizerPairHash(left, right), size);
+    for (uint32_t probe = header().merge_probe; probe > 0; --probe) {
+      const MergeSlot& s = slots[slot];
+      if (s.left == left && s.right == right) return &s;
+      if (s.left == kTokenizerNone) return nullptr;
+      if (++slot == size) slot = 0;
+    }
+    return nullptr;
+  }
+
+  uint32_t ClassOf(uint32_t cp) const {
+    return Table<uint8_t>(
+        kTableClasses)[Table<uint16_t>(kTableClassPages)[cp >> 8] * 256u + (cp & 255)];
+  }
+  uint32_t ClassFlagsOf(uint32_t cp) const { return Table<uint8_t>(kTableClassFlags)[ClassOf(cp)]; }
+
+ private:
+  std::span<const uint8_t> Slice(uint32_t offsets, uint32_t id) const {
+    const uint32_t* o = Table<uint32_t>(offsets) + id;
+    return {Table<uint8_t>(offsets + 1) + o[0], o[1] - o[0]};
+  }
+  const uint8_t* blob_;
+};
+
+// How long a text may become. Ill-formed bytes become three, once; steps then multiply and add.
+class TextGrowth {
+ public:
+  // The steps and stages in order. False: beyond kTokenizerMaxGrowth.
+  bool Step(const TokenizerView& view, const NormalizerStep& step);
+  bool Stage(const TokenizerView& view, const PreTokenizerStage& stage);
+  uint64_t Bytes(uint64_t text_bytes) const;  // after the steps so far; saturates
+
+ private:
+  bool Replace(const uint8_t* a, uint32_t a_bytes, uint32_t b_bytes);
+  bool Check() const;
+  uint64_t valid_ = 1;    // bytes per byte of well-formed text
+  uint64_t invalid_ = 3;  // bytes per ill-formed byte
+  uint64_t add_ = 0;
+};
+
+// Where the parts of Encode's work area lie, for a text of a given length.
+struct EncodeLayout {
+  uint64_t sanitized = 0;                    // bytes each
+  uint64_t normalized = 0;                   // two of them
+  uint64_t stage[kTokenizerMaxStages] = {};  // 0 where the stage changes nothing
+  uint64_t max_bytes = 0;                    // of one piece
+  uint64_t total = 0;                        // all, with the symbols and the heap
+};
+EncodeLayout LayoutFor(const TokenizerView& view, uint64_t text_bytes);
+
+inline constexpr uint64_t kSymbolBytes =
+    28;  // per byte of a piece: id, previous, next, two heap entries
+
+// All of the block, once: header, offsets, indices, lengths, bounds on growth and on probes.
+Status CheckTokenizer(std::span<const uint8_t> blob);
+
+// Normalization form C. The text is well-formed. Gives the text itself where nothing changes, else
+// `out`. `work`: 3 u32 for each byte of text. Returns the length.
+uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t n, uint8_t* out,
+                      uint32_t* work);
+
+}  // namespace samara
+
+#endif  // SAMARA_RUNTIME_TOKENIZER_TABLES_H_
