@@ -1,5 +1,6 @@
 #include "apps/common/cli.h"
 
+#include <charconv>
 #include <cstdio>
 
 #include "apps/common/text.h"
@@ -105,6 +106,29 @@ samara_model_options RunFlags::Options() const {
   options.no_mmap = no_mmap ? 1 : 0;
   options.log = LogWarning;
   return options;
+}
+
+void AddListFlag(CLI::App* app, const char* name, std::vector<uint32_t>* list, const char* help) {
+  app->add_option_function<std::string>(
+         name,
+         [name, list](const std::string& text) {
+           list->clear();
+           const char* at = text.data();
+           const char* const end = at + text.size();
+           for (;;) {
+             uint32_t value = 0;
+             const auto result = std::from_chars(at, end, value);
+             if (result.ec != std::errc() || (result.ptr != end && *result.ptr != ',')) {
+               throw CLI::ValidationError(
+                   name, "got " + text + ", wanted whole numbers separated by commas");
+             }
+             list->push_back(value);
+             if (result.ptr == end) return;
+             at = result.ptr + 1;
+           }
+         },
+         help)
+      ->type_name("N,N,...");
 }
 
 void AddBytesFlag(CLI::App* app, const char* name, uint64_t* bytes, const char* help) {

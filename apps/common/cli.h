@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "samara/samara.h"
 
@@ -48,6 +49,8 @@ struct RunFlags {
   samara_model_options Options() const;
 };
 void AddRunFlags(CLI::App* app, RunFlags* flags);
+// "1,2,3"
+void AddListFlag(CLI::App* app, const char* name, std::vector<uint32_t>* list, const char* help);
 void AddBytesFlag(CLI::App* app, const char* name, uint64_t* bytes, const char* help);
 
 }  // namespace samara::apps

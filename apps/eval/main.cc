@@ -1,0 +1,199 @@
+// samara-eval: logits, tokens and quality measures of a packed model, for programs to read.
+
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/common/cli.h"
+#include "apps/common/model.h"
+#include "apps/common/text.h"
+#include "apps/eval/evaluate.h"
+
+namespace samara::apps {
+namespace {
+
+constexpr uint64_t kMaxTextBytes = uint64_t{1} << 30;
+constexpr size_t kSampledTokens = 256;
+
+struct Flags {
+  std::string model, text;
+  std::vector<uint32_t> ids;
+  std::string logits;
+  std::optional<std::string> tokenize;
+  bool parse_special = false, no_bos = false;
+  std::string render, perplexity, other;
+  RunFlags run;
+};
+
+void AddFlags(CLI::App* app, Flags* flags) {
+  app->add_option("FILE", flags->model, "a .samara file")->required();
+  app->add_option("TEXT", flags->text, "with --kl: the text to compare on");
+  AddListFlag(app, "--ids", &flags->ids, "token ids, separated by commas");
+  app->add_option("--logits", flags->logits,
+                  "with --ids: write the logits of every position (- for standard output)")
+      ->type_name("OUT.json");
+  app->add_option("--tokenize", flags->tokenize, "print the ids of this text as a JSON array")
+      ->type_name("TEXT");
+  app->add_flag("--parse-special", flags->parse_special,
+                "special tokens written in the text become their ids");
+  app->add_flag("--no-bos", flags->no_bos, "add no token before or after the text");
+  app->add_option("--render", flags->render, "render messages by the chat template")
+      ->type_name("MESSAGES.json");
+  app->add_option("--perplexity", flags->perplexity,
+                  "perplexity on a text file (- for standard input)")
+      ->type_name("TEXT");
+  app->add_option(
+         "--kl", flags->other,
+         "divergence from another package, on TEXT, --ids, or 256 tokens sampled from that package")
+      ->type_name("OTHER.samara");
+  AddRunFlags(app, &flags->run);
+}
+
+uint32_t TokenizeFlags(const Flags& flags) {
+  return (flags.no_bos ? SAMARA_TOKENIZE_NO_SPECIAL : 0u) |
+         (flags.parse_special ? SAMARA_TOKENIZE_PARSE_SPECIAL : 0u);
+}
+
+int TokenizeFile(const Flags& flags, const Evaluator& evaluator, const std::string& path,
+                 uint32_t tokenize_flags, std::vector<int32_t>* tokens) {
+  std::string text;
+  if (const int code = ReadText(path, kMaxTextBytes, &text); code != kExitOk) return code;
+  const samara_status status = Tokenize(evaluator.model(), text, tokenize_flags, tokens);
+  return status == SAMARA_OK ? kExitOk : FailLibrary(status, flags.model);
+}
+
+int RunTokenize(const Flags& flags) {
+  ModelPtr model;
+  samara_model_options options = flags.run.Options();
+  options.n_threads = 1;
+  options.n_ctx = options.n_chunk = 1;  // no step will run
+  if (const int code = OpenModel(flags.model, options, &model); code != kExitOk) return code;
+  std::vector<int32_t> tokens;
+  const samara_status status =
+      Tokenize(model.get(), *flags.tokenize, TokenizeFlags(flags), &tokens);
+  if (status != SAMARA_OK) return FailLibrary(status, flags.model);
+  JsonWriter json;
+  json.BeginArray(true);
+  for (const int32_t token : tokens) json.Int(token);
+  json.EndArray();
+  return WriteAll(json.Finish(), stdout) ? kExitOk
+                                         : Fail(kExitFailed, "cannot write to standard output");
+}
+
+// {"ids": [...], "logits": [[...], ...]}, one row a line, written as it comes.
+int WriteLogits(Evaluator* evaluator, const std::vector<int32_t>& ids, std::FILE* out) {
+  std::string text = "{\"ids\": [";
+  for (size_t i = 0; i < ids.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(ids[i]);
+  text += "],\n \"logits\": [";
+  if (const int code = evaluator->Begin(ids); code != kExitOk) return code;
+  for (;;) {
+    if (const int code = evaluator->Step(); code != kExitOk) return code;
+    if (evaluator->Rows() == 0) break;
+    for (size_t i = 0; i < evaluator->Rows(); ++i) {
+      std::span<const float> logits;
+      if (const int code = evaluator->Row(i, &logits); code != kExitOk) return code;
+      text += evaluator->FirstRow() + i > 0 ? ",\n  [" : "\n  [";
+      for (size_t k = 0; k < logits.size(); ++k)
+        (text += k > 0 ? ", " : "") += NineDigits(logits[k]);
+      text += ']';
+      if (!WriteAll(text, out)) return Fail(kExitFailed, "cannot write the logits");
+      text.clear();
+    }
+  }
+  return WriteAll("\n ]}\n", out) ? kExitOk : Fail(kExitFailed, "cannot write the logits");
+}
+
+int RunLogits(const Flags& flags) {
+  if (flags.ids.empty()) return Fail(kExitUsage, "--logits needs --ids", "as in --ids 1,2,3");
+  if (flags.logits.empty())
+    return Fail(kExitUsage, "--ids needs --logits or --kl", "as in --logits OUT.json");
+  const std::vector<int32_t> ids(flags.ids.begin(), flags.ids.end());
+  Evaluator evaluator;
+  if (const int code = evaluator.Open(flags.model, flags.run); code != kExitOk) return code;
+  if (flags.logits == "-") return WriteLogits(&evaluator, ids, stdout);
+  std::FILE* out = std::fopen(flags.logits.c_str(), "wb");
+  if (out == nullptr) return Fail(kExitUsage, flags.logits + ": cannot be written");
+  const int code = WriteLogits(&evaluator, ids, out);
+  if (std::fclose(out) != 0 && code == kExitOk)
+    return Fail(kExitFailed, flags.logits + ": cannot be written");
+  if (code != kExitOk) std::remove(flags.logits.c_str());  // half a file helps nobody
+  return code;
+}
+
+int RunPerplexity(const Flags& flags) {
+  Evaluator evaluator;
+  if (const int code = evaluator.Open(flags.model, flags.run); code != kExitOk) return code;
+  std::vector<int32_t> tokens;
+  const uint32_t tokenize_flags = SAMARA_TOKENIZE_NO_SPECIAL | TokenizeFlags(flags);
+  if (const int code = TokenizeFile(flags, evaluator, flags.perplexity, tokenize_flags, &tokens);
+      code != kExitOk) {
+    return code;
+  }
+  Perplexity result;
+  if (const int code = MeasurePerplexity(&evaluator, tokens, &result); code != kExitOk) return code;
+  JsonWriter json;
+  json.BeginObject(true);
+  json.Member("perplexity", std::exp(result.nll));
+  json.Member("nll", result.nll);
+  json.Member("tokens", result.scored);
+  json.Member("n_ctx", evaluator.info().n_ctx);
+  json.EndObject();
+  return WriteAll(json.Finish(), stdout) ? kExitOk
+                                         : Fail(kExitFailed, "cannot write to standard output");
+}
+
+int RunDivergence(const Flags& flags) {
+  Evaluator reference, evaluator;
+  if (const int code = reference.Open(flags.other, flags.run); code != kExitOk) return code;
+  if (const int code = evaluator.Open(flags.model, flags.run); code != kExitOk) return code;
+  std::vector<int32_t> tokens(flags.ids.begin(), flags.ids.end());
+  int code = kExitOk;
+  if (!flags.text.empty()) {
+    code = TokenizeFile(flags, evaluator, flags.text, TokenizeFlags(flags), &tokens);
+  } else if (tokens.empty()) {
+    code = SampleTokens(&reference, kSampledTokens, &tokens);
+  }
+  if (code != kExitOk) return code;
+  Divergence result;
+  code = MeasureDivergence(&reference, &evaluator, tokens, &result);
+  if (code != kExitOk) return code;
+  JsonWriter json;
+  json.BeginObject(true);
+  json.Member("kl_mean", result.mean);
+  json.Member("kl_max", result.max);
+  json.Member("top1_agreement", result.same_top);
+  json.Member("positions", result.positions);
+  json.EndObject();
+  return WriteAll(json.Finish(), stdout) ? kExitOk
+                                         : Fail(kExitFailed, "cannot write to standard output");
+}
+
+int Run(const Flags& flags) {
+  if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
+  if (!flags.render.empty()) return Fail(kExitUsage, "--render: chat templates are not built yet");
+  const int asked = (flags.tokenize ? 1 : 0) + (flags.perplexity.empty() ? 0 : 1) +
+                    (flags.other.empty() ? 0 : 1) + (flags.logits.empty() ? 0 : 1);
+  if (asked > 1)
+    return Fail(kExitUsage,
+                "got several of --logits, --tokenize, --perplexity and --kl, wanted one");
+  if (!flags.text.empty() && flags.other.empty())
+    return Fail(kExitUsage, flags.text + ": a text goes with --kl only");
+  if (flags.tokenize) return RunTokenize(flags);
+  if (!flags.perplexity.empty()) return RunPerplexity(flags);
+  if (!flags.other.empty()) return RunDivergence(flags);
+  if (!flags.logits.empty() || !flags.ids.empty()) return RunLogits(flags);
+  return Fail(kExitUsage, "nothing to do", "give --logits, --tokenize, --perplexity or --kl");
+}
+
+}  // namespace
+}  // namespace samara::apps
+
+int main(int argc, char** argv) {
+  CLI::App app("Prints logits, token ids and quality measures of a packed model.");
+  samara::apps::Flags flags;
+  samara::apps::AddFlags(&app, &flags);
+  if (const auto code = samara::apps::Parse(&app, "samara-eval", argc, argv)) return *code;
+  return samara::apps::Run(flags);
+}
