@@ -1,6 +1,8 @@
 #include "formats/dim.h"
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 namespace samara {
 namespace {
@@ -10,64 +12,55 @@ uint64_t CeilDivide(int64_t numerator, int64_t divisor) {
   return static_cast<uint64_t>(numerator / divisor + (numerator % divisor != 0 ? 1 : 0));
 }
 
-// A product of symbols, as a sorted list; and a sum of such products. Dimensions with a divisor are
-// replaced by a pseudo symbol: 2^32 + the index of their first occurrence.
-struct Monomial {
-  std::vector<uint64_t> factors;
-  int64_t coefficient = 0;
+// Takes the greatest common divisor and the sign out of an affine dimension.
+int64_t TakeContent(Dim* dim) {
+  int64_t content = std::gcd(dim->constant, int64_t{0});
+  for (uint32_t i = 0; i < dim->n_terms; ++i)
+    content = std::gcd(content, dim->terms[i].coefficient);
+  if (dim->terms[0].coefficient < 0) content = -content;
+  dim->constant /= content;
+  for (uint32_t i = 0; i < dim->n_terms; ++i) dim->terms[i].coefficient /= content;
+  return content;
+}
+
+// An element count as an integer times prime factors. Affine dimensions without common divisor are
+// primes among the polynomials with integer coefficients, so equal polynomials have equal factors.
+struct Product {
+  int64_t content = 1;
+  std::vector<Dim> factors;
 };
-using Polynomial = std::vector<Monomial>;
-constexpr size_t kMaxMonomials = 64;
 
-bool Accumulate(Monomial term, Polynomial* sum) {
-  for (Monomial& present : *sum) {
-    if (present.factors == term.factors) {
-      return !__builtin_add_overflow(present.coefficient, term.coefficient, &present.coefficient);
-    }
-  }
-  if (sum->size() == kMaxMonomials) return false;
-  sum->push_back(std::move(term));
-  return true;
-}
-
-Polynomial FromDim(const Dim& dim, std::vector<Dim>* opaque) {
-  Polynomial sum;
-  if (dim.divisor != 1) {
-    size_t i = std::find(opaque->begin(), opaque->end(), dim) - opaque->begin();
-    if (i == opaque->size()) opaque->push_back(dim);
-    sum.push_back({{(uint64_t{1} << 32) + i}, 1});
-    return sum;
-  }
-  if (dim.constant != 0) sum.push_back({{}, dim.constant});
-  for (uint32_t i = 0; i < dim.n_terms; ++i) {
-    sum.push_back({{dim.terms[i].symbol}, dim.terms[i].coefficient});
-  }
-  return sum;
-}
-
-bool Elements(const Shape& shape, std::vector<Dim>* opaque, Polynomial* product) {
-  product->assign(1, Monomial{{}, 1});
+bool Elements(const Shape& shape, Product* product) {
   for (int d = 0; d < shape.rank; ++d) {
-    Polynomial factor = FromDim(shape.dims[d], opaque);
-    Polynomial next;
-    for (const Monomial& a : *product) {
-      for (const Monomial& b : factor) {
-        Monomial term;
-        if (__builtin_mul_overflow(a.coefficient, b.coefficient, &term.coefficient)) return false;
-        std::merge(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(),
-                   std::back_inserter(term.factors));
-        if (!Accumulate(std::move(term), &next)) return false;
+    Dim dim = shape.dims[d];
+    if (!IsNormal(dim) || dim.constant == INT64_MIN) return false;
+    int64_t content = 1;
+    if (dim.IsConstant()) {
+      content = dim.constant;
+    } else {
+      for (uint32_t i = 0; i < dim.n_terms; ++i) {
+        if (dim.terms[i].coefficient == INT64_MIN) return false;
       }
+      if (dim.divisor == 1) content = TakeContent(&dim);
+      product->factors.push_back(dim);
     }
-    *product = std::move(next);
+    if (__builtin_mul_overflow(product->content, content, &product->content)) return false;
   }
-  std::erase_if(*product, [](const Monomial& m) { return m.coefficient == 0; });
-  std::sort(product->begin(), product->end(),
-            [](const Monomial& a, const Monomial& b) { return a.factors < b.factors; });
+  std::sort(product->factors.begin(), product->factors.end(), DimOrder());
   return true;
 }
 
 }  // namespace
+
+bool DimOrder::operator()(const Dim& a, const Dim& b) const {
+  auto key = [](const Dim& d) { return std::tie(d.constant, d.divisor, d.n_terms); };
+  if (key(a) != key(b)) return key(a) < key(b);
+  auto less = [](const Dim::Term& x, const Dim::Term& y) {
+    return std::tie(x.symbol, x.coefficient) < std::tie(y.symbol, y.coefficient);
+  };
+  return std::lexicographical_compare(a.terms.begin(), a.terms.end(), b.terms.begin(),
+                                      b.terms.end(), less);
+}
 
 bool IsNormal(const Dim& dim) {
   if (dim.divisor < 1 || dim.n_terms > kMaxTerms) return false;
@@ -185,13 +178,9 @@ bool DimRange(const Dim& dim, const std::vector<Symbol>& symbols, uint64_t* leas
 }
 
 bool SameElements(const Shape& a, const Shape& b) {
-  std::vector<Dim> opaque;
-  Polynomial left, right;
-  if (!Elements(a, &opaque, &left) || !Elements(b, &opaque, &right)) return false;
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](const Monomial& x, const Monomial& y) {
-                      return x.coefficient == y.coefficient && x.factors == y.factors;
-                    });
+  Product left, right;
+  if (!Elements(a, &left) || !Elements(b, &right)) return false;
+  return left.content == right.content && left.factors == right.factors;
 }
 
 }  // namespace samara

@@ -13,6 +13,11 @@ namespace samara {
 // The normal form that graph.h describes; only normal dimensions may be compared.
 bool IsNormal(const Dim& dim);
 
+// A total order, for maps.
+struct DimOrder {
+  bool operator()(const Dim& a, const Dim& b) const;
+};
+
 // False if the result has no normal form of this kind (too many terms, two divisors, symbol times
 // symbol) or overflows.
 bool AddDims(const Dim& a, const Dim& b, Dim* sum);
@@ -27,9 +32,8 @@ std::string DimText(const Dim& dim, const std::vector<Symbol>& symbols);
 bool DimRange(const Dim& dim, const std::vector<Symbol>& symbols, uint64_t* least,
               uint64_t* greatest);
 
-// True if both shapes have the same number of elements for every value of the symbols. A dimension
-// with a divisor counts as a symbol of its own. False also if the products are too long to be
-// compared.
+// True if both shapes have the same number of elements for every value of the symbols. Exact,
+// except that a dimension with a divisor counts as a symbol of its own.
 bool SameElements(const Shape& a, const Shape& b);
 
 }  // namespace samara

@@ -22,6 +22,7 @@
 
 namespace samara {
 
+inline constexpr char kMagic[8] = {'S', 'A', 'M', 'A', 'R', 'A', '\r', '\n'};
 inline constexpr uint64_t kHeaderBytes = 64;
 inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr uint64_t kMaxMetadataBytes = uint64_t{64} << 20;
