@@ -130,6 +130,9 @@ class Packer {
     for (uint64_t begin = 0; begin < cols; begin += chunk) {
       const uint64_t n = std::min(chunk, cols - begin);
       for (uint64_t r = 0; r < n_rows; ++r) {
+        if (from_.dtype != to_.dtype && begin + chunk < cols) {
+          Prefetch(rows[r], begin + chunk, std::min(chunk, cols - begin - chunk));
+        }
         codes[r] = Codes(rows[r], begin, n, store + r * store_stride);
         if (!CodesFinite(to_, codes[r], n)) return false;
       }
@@ -176,6 +179,13 @@ class Packer {
     result_->col = col;
   }
 
+  // 16 or 32 rows are more streams than the hardware's prefetchers follow.
+  void Prefetch(const uint8_t* row, uint64_t begin, uint64_t n) const {
+    const uint8_t* from = row + begin / from_.block_elements * from_.block_bytes;
+    const uint64_t bytes = RowBytes(from_.dtype, n);
+    for (uint64_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
+  }
+
   // Elements [begin, begin + n) of a source row as F32; begin is a multiple of 32.
   void Widen(const uint8_t* row, uint64_t begin, uint64_t n, float* out) const {
     const uint8_t* in = row + begin / from_.block_elements * from_.block_bytes;
@@ -198,7 +208,9 @@ class Packer {
     const uint8_t* in = row + begin / from_.block_elements * from_.block_bytes;
     const bool same = from_.dtype == to_.dtype;
     if (layout_ == Layout::kRows32Pairs) {
-      if (!same) in = Convert(row, begin, n, store);
+      // Not in place: the compiler's vector loop needs buffers that do not overlap.
+      alignas(64) uint8_t converted[kChunk32 * 2];
+      if (!same) in = Convert(row, begin, n, converted);
       result_->flushed += FlushBf16(in, n, store);
       if (n % 2 != 0) std::memset(store + 2 * n, 0, 2);
       return store;
@@ -207,12 +219,13 @@ class Packer {
   }
 
   const uint8_t* Convert(const uint8_t* row, uint64_t begin, uint64_t n, uint8_t* store) const {
+    if (to_.dtype == DType::kF32) {
+      Widen(row, begin, n, reinterpret_cast<float*>(store));
+      return store;
+    }
     alignas(64) float wide[kChunk16];
     Widen(row, begin, n, wide);
     switch (to_.dtype) {
-      case DType::kF32:
-        std::memcpy(store, wide, n * 4);
-        break;
       case DType::kF16:
         kernels_.narrow_f16(wide, n, store);
         break;
