@@ -181,7 +181,7 @@ struct WeightPlacement {
 enum class SourceTransform : uint16_t { kNone = 0, kPermutedRotary = 1, kScaled = 2, kAddedOne = 3, kComputed = 4 };
 struct WeightSource {
   std::string tensor;        // name in the checkpoint; "" if computed
-  uint64_t first_row = 0;    // rows of the weight that it fills
+  uint64_t first_row = 0;    // rows of the weight that it fills; elements, for vectors
   uint64_t n_rows = 0;
   uint64_t source_row = 0;   // first row in the tensor
   SourceTransform transform = SourceTransform::kNone;
