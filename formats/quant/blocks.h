@@ -31,8 +31,14 @@ uint64_t RowBytes(DType dtype, uint64_t cols);
 // cols rounded up to whole blocks.
 uint64_t PaddedCols(DType dtype, uint64_t cols);
 
-// F32 -> codec, one row; the padding of the last block is quantized from zeros. Round-half rules are those
-// of the type's reference quantizer. Deterministic on every ISA. Finite input only (the caller checks).
+// F32 -> codec, one row; the padding of the last block is quantized from zeros. Finite input only (the caller
+// checks), default floating-point environment. Deterministic on every ISA, every operation rounded once (no fma);
+// equal, bit for bit, to the types' reference quantizers:
+//   Q8_0        d = amax / 127                                   q = round half away (x * (1/d))
+//   Q4_0, Q5_0  d = m / -8, m / -16, m the first element of      q = min(15 or 31, trunc(x * (1/d) + 8.5 or 16.5))
+//               largest magnitude with its sign
+//   Q4_1, Q5_1  m = min, d = (max - min) / 15, / 31              q = min(15 or 31, trunc((x - m) * (1/d) + 0.5))
+// d is binary32 here and rounded to f16 when stored. Where 1/d is not finite, 0 takes its place.
 void QuantizeRow(DType dtype, const float* in, uint64_t cols, uint8_t* out);
 // codec -> F32, one row of `cols` elements.
 void DequantizeRow(DType dtype, const uint8_t* in, uint64_t cols, float* out);
