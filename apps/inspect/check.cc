@@ -10,7 +10,7 @@ struct Found {
 
 }  // namespace
 
-int PrintCheck(PackageFile* file, JsonWriter* json, std::string* text) {
+int PrintCheck(PackageReader* file, JsonWriter* json, std::string* text) {
   std::vector<uint8_t> buffer(kHashChunkBytes);
   std::vector<Found> found;
   Status first;  // what is reported if anything is wrong

@@ -34,7 +34,7 @@ std::string WeightText(const Weight& weight) {
 }
 
 // Bytes of the two weights' first placements that differ.
-Status DifferingBytes(PackageFile* a, const WeightPlacement& place_a, PackageFile* b,
+Status DifferingBytes(PackageReader* a, const WeightPlacement& place_a, PackageReader* b,
                       const WeightPlacement& place_b, uint64_t* differing) {
   std::vector<uint8_t> buffer_a(kCompareBytes), buffer_b(kCompareBytes);
   *differing = 0;
@@ -50,7 +50,7 @@ Status DifferingBytes(PackageFile* a, const WeightPlacement& place_a, PackageFil
   return Status();
 }
 
-Status CompareWeights(PackageFile* a, PackageFile* b, Differences* out) {
+Status CompareWeights(PackageReader* a, PackageReader* b, Differences* out) {
   const auto of_a = ByName(a->package().weights), of_b = ByName(b->package().weights);
   for (const auto& [name, weight] : of_a) {
     const auto other = of_b.find(name);
@@ -136,7 +136,7 @@ void ComparePairs(const char* what, const std::vector<std::pair<std::string, std
   }
 }
 
-Status CompareTokenizers(PackageFile* a, PackageFile* b, Differences* out) {
+Status CompareTokenizers(PackageReader* a, PackageReader* b, Differences* out) {
   const Package& of_a = a->package();
   const Package& of_b = b->package();
   if ((of_a.tokenizer_segment < 0) != (of_b.tokenizer_segment < 0)) {
@@ -156,7 +156,7 @@ Status CompareTokenizers(PackageFile* a, PackageFile* b, Differences* out) {
 
 }  // namespace
 
-int PrintDiff(PackageFile* a, PackageFile* b, JsonWriter* json, std::string* text) {
+int PrintDiff(PackageReader* a, PackageReader* b, JsonWriter* json, std::string* text) {
   const Package& of_a = a->package();
   const Package& of_b = b->package();
   Differences out;

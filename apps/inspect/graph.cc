@@ -172,7 +172,7 @@ std::string SourceText(const WeightSource& source) {
 
 }  // namespace
 
-int PrintGraph(const PackageFile& file, JsonWriter* json, std::string* text) {
+int PrintGraph(const PackageReader& file, JsonWriter* json, std::string* text) {
   const Package& package = file.package();
   if (json != nullptr) {
     json->BeginObject();
@@ -192,7 +192,7 @@ int PrintGraph(const PackageFile& file, JsonWriter* json, std::string* text) {
   return kExitOk;
 }
 
-int PrintTensors(const PackageFile& file, JsonWriter* json, std::string* text) {
+int PrintTensors(const PackageReader& file, JsonWriter* json, std::string* text) {
   const Package& package = file.package();
   Table table;
   if (json != nullptr) json->BeginArray();

@@ -43,7 +43,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
 
 int Run(const Flags& flags) {
   if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
-  PackageFile file, other;
+  PackageReader file, other;
   if (const Status status = file.Open(flags.model); !status.ok()) return FailStatus(status);
   if (!flags.other.empty()) {
     if (const int code = CheckModelFile(flags.other); code != kExitOk) return code;

@@ -4,44 +4,33 @@
 #define SAMARA_APPS_INSPECT_PACKAGE_FILE_H_
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "formats/graph.h"
 #include "formats/package_format.h"
 #include "formats/status.h"
+#include "runtime/file.h"
 
 namespace samara::apps {
 
-class PackageFile {
+class PackageReader {
  public:
-  PackageFile() = default;
-  ~PackageFile();
-  PackageFile(const PackageFile&) = delete;
-  PackageFile& operator=(const PackageFile&) = delete;
-
   Status Open(const std::string& path);
 
   const std::string& path() const { return path_; }
-  const FileHeader& header() const { return header_; }
-  const Package& package() const { return package_; }
+  const FileHeader& header() const { return parsed_.header; }
+  const Package& package() const { return parsed_.package; }
 
   // Exactly out.size() bytes of a segment's payload.
   Status ReadSegment(const Segment& segment, uint64_t offset, std::span<uint8_t> out);
 
  private:
-  struct External {
-    std::string name;
-    int fd;
-  };
-  StatusOr<int> ExternalFile(const std::string& name);
-
   std::string path_;
-  int fd_ = -1;
-  FileHeader header_;
-  Package package_;
-  std::vector<External> externals_;
+  PackageFile file_;
+  ParsedPackage parsed_;
+  std::map<std::string, PackageFile> externals_;  // opened so far, by name
 };
 
 }  // namespace samara::apps

@@ -4,20 +4,10 @@
 #include <string>
 
 #include "apps/inspect/sections.h"
-#include "runtime/backend.h"
+#include "runtime/model.h"
 
 namespace samara::apps {
 namespace {
-
-StatusOr<const Backend*> FindBackend(const std::string& name) {
-  const BackendList list = BuiltinBackends();
-  std::string known;
-  for (int i = 0; i < list.count; ++i) {
-    if (name == "auto" || name == list.backends[i]->name()) return list.backends[i];
-    known += (i > 0 ? ", " : "") + std::string(list.backends[i]->name());
-  }
-  return NotFound("backend: got %s, wanted auto or one of %s", Quoted(name).c_str(), known.c_str());
-}
 
 // How the stored operators run, by name. Lowered operators that came from a decomposition are named
 // "outer/inner".
@@ -83,11 +73,11 @@ void BucketJson(const LoweredGraph& lowered, const Graph& stored, JsonWriter* js
 
 }  // namespace
 
-int PrintPlan(const PackageFile& file, const LoadFlags& flags, JsonWriter* json,
+int PrintPlan(const PackageReader& file, const LoadFlags& flags, JsonWriter* json,
               std::string* text) {
-  const auto backend = FindBackend(flags.run.backend);
+  const Backend* backend = nullptr;
   ModelPlan plan;
-  Status status = backend.status();
+  Status status = FindBackend(flags.run.backend.c_str(), &backend);
   if (status.ok()) {
     LoadOptions options;
     options.n_threads = flags.run.threads;
@@ -99,7 +89,7 @@ int PrintPlan(const PackageFile& file, const LoadFlags& flags, JsonWriter* json,
                                                    : DType::kInvalid;
     options.no_mmap = flags.run.no_mmap;
     status = PlanModel(file.package(), {file.header().file_bytes, file.header().metadata_bytes},
-                       options, **backend, &plan);
+                       options, *backend, &plan);
   }
   if (!status.ok()) {
     if (json != nullptr) json->Number("null");

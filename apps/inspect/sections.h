@@ -24,22 +24,23 @@ struct LoadFlags {
 int FailStatus(const Status& status);
 
 // What the package holds. `memory_line`: counted bytes with default options follow.
-int PrintSummary(const PackageFile& file, JsonWriter* json, std::string* text);
+int PrintSummary(const PackageReader& file, JsonWriter* json, std::string* text);
 // Every byte that loading would allocate; no weight byte is read.
 int PrintMemory(const std::string& path, const LoadFlags& flags, JsonWriter* json,
                 std::string* text);
 // The stored operators, and the functions that they decompose into.
-int PrintGraph(const PackageFile& file, JsonWriter* json, std::string* text);
-int PrintTensors(const PackageFile& file, JsonWriter* json, std::string* text);
+int PrintGraph(const PackageReader& file, JsonWriter* json, std::string* text);
+int PrintTensors(const PackageReader& file, JsonWriter* json, std::string* text);
 // Which operators run fused, which by their decomposition, and where activations lie.
-int PrintPlan(const PackageFile& file, const LoadFlags& flags, JsonWriter* json, std::string* text);
+int PrintPlan(const PackageReader& file, const LoadFlags& flags, JsonWriter* json,
+              std::string* text);
 // Replays the goldens.
 int PrintVerify(const std::string& path, const LoadFlags& flags, JsonWriter* json,
                 std::string* text);
 // Every chunk of every segment against its hash.
-int PrintCheck(PackageFile* file, JsonWriter* json, std::string* text);
+int PrintCheck(PackageReader* file, JsonWriter* json, std::string* text);
 // kExitOk if equal, kExitFailed if not.
-int PrintDiff(PackageFile* a, PackageFile* b, JsonWriter* json, std::string* text);
+int PrintDiff(PackageReader* a, PackageReader* b, JsonWriter* json, std::string* text);
 
 }  // namespace samara::apps
 

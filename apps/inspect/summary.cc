@@ -47,7 +47,7 @@ std::string IdList(const std::vector<int32_t>& ids) {
   return text.empty() ? "none" : text;
 }
 
-void SummaryJson(const PackageFile& file, uint64_t elements, JsonWriter* json) {
+void SummaryJson(const PackageReader& file, uint64_t elements, JsonWriter* json) {
   const Package& package = file.package();
   json->BeginObject();
   json->Member("name", package.name);
@@ -119,7 +119,7 @@ int FailStatus(const Status& status) {
   return Fail(ExitCodeOf(static_cast<samara_status>(status.code())), status.message());
 }
 
-int PrintSummary(const PackageFile& file, JsonWriter* json, std::string* text) {
+int PrintSummary(const PackageReader& file, JsonWriter* json, std::string* text) {
   const Package& package = file.package();
   uint64_t elements = 0;
   for (const Weight& weight : package.weights) elements += weight.rows * weight.cols;
