@@ -82,8 +82,9 @@ struct PartitionSpec {
   uint32_t n_threads = 1;
   // Per op of the range: 1 = only a view (slice, reshape); nothing to run.
   std::span<const uint8_t> is_view;
+  // Per value of the graph; in Measure without the arena offsets.
+  std::span<const ValueBinding> values;
   // Valid in Compile only:
-  std::span<const ValueBinding> values;      // per value of the graph
   std::span<const WeightBinding> weights;    // per weight of the package
   std::span<const StateBinding> states;      // per state of the package
   void* arena_host = nullptr;
@@ -140,7 +141,10 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual const char* name() const = 0;      // "cpu", "reference"
+  virtual const char* description() const { return name(); }  // one line for people
   virtual bool host_memory() const = 0;      // weights are read from the map in place
+  // Gives the bits of formats/numerics.md; others are held to tolerances.
+  virtual bool exact() const { return false; }
   // Bytes of one element of a state kept as `kv_type`: pools, their copies and saves are sized by it. Only
   // the float64 reference differs: it keeps doubles.
   virtual uint32_t StateElementBytes(DType kv_type) const { return kv_type == DType::kF16 ? 2 : 4; }

@@ -335,6 +335,7 @@ class ReferenceBackendImpl final : public Backend {
   explicit constexpr ReferenceBackendImpl(Mode mode) : mode_(mode) {}
   const char* name() const override { return mode_ == Mode::kExact ? "reference" : "float64"; }
   bool host_memory() const override { return true; }
+  bool exact() const override { return mode_ == Mode::kExact; }
   uint32_t StateElementBytes(DType kv_type) const override {
     return mode_ == Mode::kExact ? Backend::StateElementBytes(kv_type) : sizeof(double);
   }

@@ -1,0 +1,47 @@
+#include "runtime/api_options.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace samara {
+Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
+  *out = {};
+  const char* isa = std::getenv("SAMARA_ISA");
+  if (isa != nullptr && *isa != '\0') out->load.isa = isa;
+  if (options == nullptr) return {};
+  if (options->struct_size != sizeof *options) {
+    return InvalidArgument("model options: struct_size is %zu, want %zu", options->struct_size,
+                           sizeof *options);
+  }
+  out->backend = options->backend;
+  out->any_backend =
+      out->backend == nullptr || *out->backend == '\0' || std::strcmp(out->backend, "auto") == 0;
+  if (options->isa != nullptr && *options->isa != '\0') out->load.isa = options->isa;
+  out->load.n_threads = options->n_threads;
+  out->load.n_ctx = options->n_ctx;
+  out->load.max_sessions = options->max_sessions;
+  out->load.n_chunk = options->n_chunk;
+  out->load.max_outputs = options->max_outputs;
+  switch (options->kv_type) {
+    case SAMARA_KV_DEFAULT:
+      break;
+    case SAMARA_KV_F32:
+      out->load.kv_type = DType::kF32;
+      break;
+    case SAMARA_KV_F16:
+      out->load.kv_type = DType::kF16;
+      break;
+    default:
+      return InvalidArgument("kv_type is %d", static_cast<int>(options->kv_type));
+  }
+  out->load.memory_budget = options->memory_budget;
+  out->load.no_mmap = options->no_mmap != 0;
+  out->load.decompose = options->decompose != 0;
+  out->load.keep_values = options->keep_values != 0;
+  out->callbacks.log = options->log;
+  out->callbacks.progress = options->progress;
+  out->callbacks.user = options->user;
+  return {};
+}
+
+}  // namespace samara

@@ -1,0 +1,419 @@
+#include "runtime/plan.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "formats/operands.h"
+#include "runtime/model.h"
+#include "runtime/sampler.h"
+#include "runtime/session.h"
+
+namespace samara {
+namespace items {
+
+std::string StatePart(const State& state, size_t part) {
+  return "state pool " + state.name + (part == 0 ? " keys" : " values");
+}
+std::string CompiledPlan(uint32_t bucket_tokens) {
+  return "compiled plan for " + std::to_string(bucket_tokens) + " tokens";
+}
+std::string CopiedSegment(const Segment& segment) { return "copied weights " + segment.name; }
+std::string DeviceWeight(const Weight& weight) { return "device weight " + weight.name; }
+
+}  // namespace items
+
+namespace {
+
+using Ull = unsigned long long;
+
+uint32_t UsableCpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    const int n = CPU_COUNT(&set);
+    if (n > 0) return static_cast<uint32_t>(n);
+  }
+  const long n = sysconf(_SC_NPROCESSORS_ONLN);  // more CPUs than a cpu_set_t holds
+  return n > 0 ? static_cast<uint32_t>(n) : 1;
+}
+
+Status Range(const char* name, uint64_t value, uint64_t most) {
+  if (value <= most) return {};
+  return InvalidArgument("option %s is %llu, at most %llu", name, static_cast<Ull>(value),
+                         static_cast<Ull>(most));
+}
+
+class Planner {
+ public:
+  Planner(const Package& package, const FileFacts& file, const LoadOptions& options,
+          const Backend& backend, ModelPlan* plan)
+      : package_(package), file_(file), options_(options), backend_(backend), plan_(plan) {}
+
+  Status Run() {
+    SAMARA_RETURN_IF_ERROR(Resolve());
+    SAMARA_RETURN_IF_ERROR(LayOutStep());
+    SAMARA_RETURN_IF_ERROR(Lower());
+    SAMARA_RETURN_IF_ERROR(ChoosePlacements());
+    SAMARA_RETURN_IF_ERROR(FindOutputs());
+    SAMARA_RETURN_IF_ERROR(List());
+    return Budget();
+  }
+
+ private:
+  Status Resolve() {
+    LoadOptions& o = plan_->options;
+    o = options_;
+    SAMARA_RETURN_IF_ERROR(Range("n_threads", o.n_threads, kMaxThreads));
+    SAMARA_RETURN_IF_ERROR(Range("max_sessions", o.max_sessions, kMaxSessions));
+    SAMARA_RETURN_IF_ERROR(Range("n_ctx", o.n_ctx, INT32_MAX));
+    if (package_.entries.empty()) return InvalidFile("the package has no entry point");
+    if (o.n_threads == 0) o.n_threads = std::min(UsableCpus(), kMaxThreads);
+    if (o.n_ctx == 0) {
+      o.n_ctx =
+          static_cast<uint32_t>(std::clamp<uint64_t>(package_.trained_context, 1, kDefaultContext));
+    }
+    if (o.max_sessions == 0) o.max_sessions = 1;
+    if (o.n_chunk == 0) o.n_chunk = kDefaultChunk;
+    o.n_chunk = std::min(o.n_chunk, o.n_ctx);
+    if (o.max_outputs == 0) o.max_outputs = o.max_sessions;
+    o.max_outputs = std::min(o.max_outputs, o.n_chunk);
+    if (o.kv_type == DType::kInvalid) {
+      bool all_f32 = true;
+      for (const Weight& weight : package_.weights) {
+        all_f32 = all_f32 && (weight.is_vector || weight.dtype == DType::kF32);
+      }
+      o.kv_type = all_f32 ? DType::kF32 : DType::kF16;
+    }
+    if (o.kv_type != DType::kF32 && o.kv_type != DType::kF16) {
+      return Unsupported("states of type %s, want f32 or f16", DTypeName(o.kv_type));
+    }
+    for (const Weight& weight : package_.weights) {
+      plan_->weight_elements += weight.rows * weight.cols;
+    }
+    return {};
+  }
+
+  Status LayOutStep() {
+    const LoadOptions& o = plan_->options;
+    StepLayout& l = plan_->step_layout;
+    if (package_.groups.size() > kMaxStateGroups) {
+      return Unsupported("%zu state groups, at most %u", package_.groups.size(), kMaxStateGroups);
+    }
+    l.max_tokens = o.n_chunk;
+    l.max_seqs = o.max_sessions;
+    l.max_outputs = o.max_outputs;
+    l.n_groups = static_cast<uint32_t>(package_.groups.size());
+    // Group sizes speak of the context and the chunk only.
+    SymbolValues values(package_.symbols.size(), UINT64_MAX);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (package_.symbols[i].kind == SymbolKind::kContext) values[i] = o.n_ctx;
+      if (package_.symbols[i].kind == SymbolKind::kChunk) values[i] = o.n_chunk;
+    }
+    uint64_t entries = 0;
+    for (uint32_t g = 0; g < l.n_groups; ++g) {
+      const StateGroup& group = package_.groups[g];
+      auto slots = EvalDim(group.slots, values);
+      if (!slots.ok()) return slots.status().WithContext("state group " + Quoted(group.name));
+      const uint64_t least = group.window == 0 || group.window >= o.n_ctx
+                                 ? o.n_ctx
+                                 : std::min<uint64_t>(o.n_ctx, group.window + o.n_chunk - 1);
+      if (*slots < least) {
+        return InvalidFile("state group %s has %llu slots, want %llu", Quoted(group.name).c_str(),
+                           static_cast<Ull>(*slots), static_cast<Ull>(least));
+      }
+      // More slots than positions are never used.
+      const uint64_t blocks = (std::min<uint64_t>(*slots, o.n_ctx) + kBlockSlots - 1) / kBlockSlots;
+      const uint64_t pool = blocks * o.max_sessions;
+      if (pool > UINT32_MAX / kBlockSlots) {
+        return ResourceExhausted("state group %s needs %llu blocks", Quoted(group.name).c_str(),
+                                 static_cast<Ull>(pool));
+      }
+      l.blocks_per_seq[g] = static_cast<uint32_t>(blocks);
+      l.pool_blocks[g] = static_cast<uint32_t>(pool);
+      entries += blocks;
+    }
+    plan_->sum_blocks_per_seq = static_cast<uint32_t>(entries);
+    auto place = [&](uint64_t bytes) {
+      const uint64_t offset = l.bytes;
+      l.bytes = (l.bytes + bytes + 63) / 64 * 64;
+      return offset;
+    };
+    place(sizeof(StepHeader));
+    l.tokens = place(uint64_t{l.max_tokens} * sizeof(TokenParams));
+    l.seqs = place(uint64_t{l.max_seqs} * sizeof(SeqParams));
+    l.outputs = place(uint64_t{l.max_outputs} * sizeof(OutputParams));
+    l.block_tables = place(uint64_t{l.max_seqs} * entries * sizeof(uint32_t));
+    return {};
+  }
+
+  // Host backends run any number of tokens as fast from one plan; devices that record want one per
+  // size.
+  std::vector<uint32_t> BucketSizes() const {
+    std::vector<uint32_t> sizes;
+    const uint32_t chunk = plan_->options.n_chunk;
+    if (!backend_.host_memory()) {
+      for (uint32_t n = 1; n < chunk && sizes.size() + 1 < kMaxBuckets; n *= 2) sizes.push_back(n);
+    }
+    sizes.push_back(chunk);
+    return sizes;
+  }
+
+  Status Lower() {
+    for (uint32_t tokens : BucketSizes()) {
+      LowerRequest request;
+      request.package = &package_;
+      request.graph = &package_.entries[0];
+      request.backend = &backend_;
+      request.step_layout = &plan_->step_layout;
+      request.bucket_tokens = tokens;
+      request.max_outputs = plan_->options.max_outputs;
+      request.n_ctx = plan_->options.n_ctx;
+      request.n_chunk = plan_->options.n_chunk;
+      request.kv_type = plan_->options.kv_type;
+      request.n_threads = plan_->options.n_threads;
+      request.decompose = plan_->options.decompose;
+      request.keep_values = plan_->options.keep_values;
+      plan_->requests.push_back(request);
+      plan_->buckets.emplace_back();
+      SAMARA_RETURN_IF_ERROR(LowerGraph(request, &plan_->buckets.back()));
+      plan_->arena_bytes = std::max(plan_->arena_bytes, plan_->buckets.back().arena_bytes);
+    }
+    return {};
+  }
+
+  // A weight has one binding: the layout of products where an operator multiplies by it, else
+  // row-major.
+  Status ChoosePlacements() {
+    const size_t n = package_.weights.size();
+    std::vector<uint8_t> used(n, 0), multiplied(n, 0);
+    for (const LoweredGraph& lowered : plan_->buckets) {
+      for (const Op& op : lowered.graph.ops) {
+        for (size_t k = 0; k < op.inputs.size(); ++k) {
+          if (op.inputs[k] == kNoValue) continue;
+          const ValueBinding& binding = lowered.values[static_cast<size_t>(op.inputs[k])];
+          if (binding.kind != BufferKind::kWeight) continue;
+          used[static_cast<size_t>(binding.weight)] = 1;
+          if (UseOfOperand(op.code, k) == OperandUse::kMatrix) {
+            multiplied[static_cast<size_t>(binding.weight)] = 1;
+          }
+        }
+      }
+    }
+    plan_->placements.assign(n, -1);
+    plan_->segment_used.assign(package_.segments.size(), 0);
+    for (size_t i = 0; i < n; ++i) {
+      if (used[i] == 0) continue;
+      const Weight& weight = package_.weights[i];
+      const Layout want = multiplied[i] != 0 ? MatmulLayout(weight.dtype) : Layout::kRowMajor;
+      int32_t chosen = -1;
+      for (size_t p = 0; p < weight.placements.size(); ++p) {
+        const WeightPlacement& placement = weight.placements[p];
+        if (placement.version > kLayoutVersion || !LayoutHolds(placement.layout, weight.dtype))
+          continue;
+        if (chosen < 0 || placement.layout == want) chosen = static_cast<int32_t>(p);
+        if (placement.layout == want) break;
+      }
+      if (chosen < 0) {
+        return Unsupported("weight %s has no layout that this build knows",
+                           Quoted(weight.name).c_str());
+      }
+      plan_->placements[i] = chosen;
+      const uint32_t segment = weight.placements[static_cast<size_t>(chosen)].segment;
+      if (segment >= package_.segments.size()) {
+        return InvalidFile("weight %s lies in segment %u of %zu", Quoted(weight.name).c_str(),
+                           segment, package_.segments.size());
+      }
+      if (!package_.segments[segment].external.empty()) {
+        return Unsupported("weight %s lies in the external file %s, which this build does not open",
+                           Quoted(weight.name).c_str(),
+                           Quoted(package_.segments[segment].external).c_str());
+      }
+      plan_->segment_used[segment] = 1;
+    }
+    return {};
+  }
+
+  Status FindOutputs() {
+    const Graph& graph = package_.entries[0];
+    for (const GraphOutput& output : graph.outputs) {
+      const Value& value = graph.values[static_cast<size_t>(output.value)];
+      const bool logits = output.role == OutputRole::kLogits;
+      if (!logits && output.role != OutputRole::kHidden) continue;
+      const Shape& shape = value.shape;
+      if (value.dtype != DType::kF32 || shape.rank != 2 || !shape.dims[1].IsConstant() ||
+          shape.dims[1].constant <= 0 || shape.dims[1].constant > INT32_MAX) {
+        return InvalidFile("output %s is %s %s, want f32 [rows, constant]",
+                           Quoted(value.name).c_str(), DTypeName(value.dtype),
+                           ShapeText(shape, package_.symbols).c_str());
+      }
+      (logits ? plan_->logits_vocab : plan_->hidden_dim) =
+          static_cast<uint32_t>(shape.dims[1].constant);
+    }
+    if (plan_->logits_vocab == 0)
+      return InvalidFile("entry point %s gives no logits", Quoted(graph.name).c_str());
+    if (plan_->logits_vocab < package_.tokenizer_vocab) {
+      return InvalidFile("%u logits for %u tokens", plan_->logits_vocab, package_.tokenizer_vocab);
+    }
+    return {};
+  }
+
+  Status List() {
+    const LoadOptions& o = plan_->options;
+    const StepLayout& l = plan_->step_layout;
+    MemoryList& list = plan_->list;
+    const MemoryClass buffer = backend_.host_memory() ? MemoryClass::kHeap : MemoryClass::kDevice;
+    list.Add(items::kModel, sizeof(Model));
+    list.Add(items::kMetadata, file_.metadata_bytes);
+    if (package_.tokenizer_segment >= 0) {
+      const size_t index = static_cast<size_t>(package_.tokenizer_segment);
+      if (index >= package_.segments.size() || !package_.segments[index].external.empty()) {
+        return InvalidFile("the tokenizer lies in segment %zu, which is not in this file", index);
+      }
+      list.Add(items::kTokenizer, package_.segments[index].bytes);
+    }
+    if (!package_.sampling.eos_ids.empty()) {
+      list.Add(items::kEos, package_.sampling.eos_ids.size() * sizeof(int32_t));
+    }
+    list.Add(items::kStep, l.bytes);
+    list.Add(items::kSessionSlots,
+             uint64_t{o.max_sessions} * (sizeof(Session*) + sizeof(StepShare)));
+    uint64_t blocks = 0;
+    for (uint32_t g = 0; g < l.n_groups; ++g) blocks += l.pool_blocks[g];
+    if (blocks != 0) list.Add(items::kPool, blocks * 2 * sizeof(uint32_t));
+    if (!package_.states.empty())
+      list.Add(items::kStates, package_.states.size() * sizeof(StatePool));
+    list.Add(items::kSampler, SamplerWorkBytes(plan_->logits_vocab));
+
+    DeviceOptions device;
+    device.n_threads = o.n_threads;
+    device.isa = o.isa;
+    SAMARA_RETURN_IF_ERROR(backend_.MeasureDevice(device, &list));
+    for (const LoweredGraph& bucket : plan_->buckets) {
+      list.Add(items::CompiledPlan(bucket.bucket_tokens), bucket.measure.plan_bytes);
+    }
+    list.Add(items::kArena, plan_->arena_bytes, 64, buffer);
+    if (!backend_.host_memory()) {
+      list.Add(items::kLogits, uint64_t{o.max_outputs} * plan_->logits_vocab * sizeof(float));
+      if (plan_->hidden_dim != 0) {
+        list.Add(items::kHidden, uint64_t{o.max_outputs} * plan_->hidden_dim * sizeof(float));
+      }
+    }
+    SAMARA_RETURN_IF_ERROR(ListStates(buffer));
+    ListWeights();
+    for (uint32_t i = 0; i < o.max_sessions; ++i) {
+      const std::string session = "session " + std::to_string(i);
+      list.Add(session + " object", sizeof(Session), 64, MemoryClass::kHeap,
+               MemoryLifetime::kSession);
+      list.Add(session + " token history", uint64_t{o.n_ctx} * sizeof(int32_t), 64,
+               MemoryClass::kHeap, MemoryLifetime::kSession);
+    }
+    list.AddLedger();
+    return {};
+  }
+
+  Status ListStates(MemoryClass buffer) {
+    for (const State& state : package_.states) {
+      if (state.kind != StateKind::kKeyValue || state.parts.size() != 2) {
+        return Unsupported("state %s is of a kind that this build does not keep",
+                           Quoted(state.name).c_str());
+      }
+      if (state.group >= plan_->step_layout.n_groups) {
+        return InvalidFile("state %s is of group %u of %u", Quoted(state.name).c_str(), state.group,
+                           plan_->step_layout.n_groups);
+      }
+      for (size_t part = 0; part < state.parts.size(); ++part) {
+        uint64_t bytes = 0;
+        SAMARA_RETURN_IF_ERROR(
+            StateBlockBytes(state, part, plan_->options.kv_type, backend_, &bytes));
+        if (__builtin_mul_overflow(bytes, uint64_t{plan_->step_layout.pool_blocks[state.group]},
+                                   &bytes)) {
+          return ResourceExhausted("state %s passes 2^64 bytes", Quoted(state.name).c_str());
+        }
+        plan_->list.Add(items::StatePart(state, part), bytes, 64, buffer);
+      }
+    }
+    return {};
+  }
+
+  void ListWeights() {
+    MemoryList& list = plan_->list;
+    if (!backend_.host_memory()) {
+      for (size_t i = 0; i < plan_->placements.size(); ++i) {
+        if (plan_->placements[i] < 0) continue;
+        const Weight& weight = package_.weights[i];
+        list.Add(items::DeviceWeight(weight),
+                 weight.placements[static_cast<size_t>(plan_->placements[i])].bytes, 64,
+                 MemoryClass::kDevice);
+      }
+    } else if (plan_->options.no_mmap) {
+      for (size_t i = 0; i < plan_->segment_used.size(); ++i) {
+        if (plan_->segment_used[i] == 0) continue;
+        list.Add(items::CopiedSegment(package_.segments[i]),
+                 package_.segments[i].bytes + kSegmentTailBytes);
+      }
+    }
+    if (file_.maps && !(plan_->options.no_mmap && backend_.host_memory())) {
+      list.Add("mapped file", file_.file_bytes, 4096, MemoryClass::kMapped);
+    }
+  }
+
+  Status Budget() {
+    const uint64_t need = plan_->list.Counted();
+    const uint64_t budget = plan_->options.memory_budget;
+    if (budget == 0 || need <= budget) return {};
+    std::vector<const MemoryItem*> largest;
+    for (const MemoryItem& item : plan_->list.items) {
+      if (item.kind != MemoryClass::kMapped) largest.push_back(&item);
+    }
+    const size_t n = std::min<size_t>(3, largest.size());
+    std::partial_sort(largest.begin(), largest.begin() + static_cast<ptrdiff_t>(n), largest.end(),
+                      [](const MemoryItem* a, const MemoryItem* b) {
+                        return a->bytes != b->bytes ? a->bytes > b->bytes : a->name < b->name;
+                      });
+    std::string text;
+    for (size_t i = 0; i < n; ++i) {
+      text +=
+          (i == 0 ? "" : ", ") + Quoted(largest[i]->name) + " " + std::to_string(largest[i]->bytes);
+    }
+    return ResourceExhausted("%llu bytes needed, the budget is %llu; largest: %s",
+                             static_cast<Ull>(need), static_cast<Ull>(budget), text.c_str());
+  }
+
+  const Package& package_;
+  const FileFacts& file_;
+  const LoadOptions& options_;
+  const Backend& backend_;
+  ModelPlan* plan_;
+};
+
+}  // namespace
+
+Status PlanModel(const Package& package, const FileFacts& file, const LoadOptions& options,
+                 const Backend& backend, ModelPlan* plan) {
+  *plan = {};
+  return Planner(package, file, options, backend, plan).Run();
+}
+
+Status PlanMemory(const Package& package, const FileFacts& file, const LoadOptions& options,
+                  const Backend& backend, MemoryList* list) {
+  ModelPlan plan;
+  SAMARA_RETURN_IF_ERROR(PlanModel(package, file, options, backend, &plan));
+  *list = std::move(plan.list);
+  return {};
+}
+
+Status StateBlockBytes(const State& state, size_t part, DType kv_type, const Backend& backend,
+                       uint64_t* bytes) {
+  const StatePart& p = state.parts[part];
+  *bytes = uint64_t{kBlockSlots} * backend.StateElementBytes(kv_type);
+  if (__builtin_mul_overflow(*bytes, uint64_t{p.heads}, bytes) ||
+      __builtin_mul_overflow(*bytes, uint64_t{p.dim}, bytes)) {
+    return ResourceExhausted("state %s: a block of %u heads of %u passes 2^64 bytes",
+                             Quoted(state.name).c_str(), p.heads, p.dim);
+  }
+  return {};
+}
+
+}  // namespace samara
