@@ -1,0 +1,211 @@
+// The kernel table of the CPU backend: one KernelTable per instruction set. Selection, tests and
+// benchmarks all come from it.
+//
+// Kernels see raw pointers, sizes and strides in bytes. What each computes, to the last bit, is
+// formats/numerics.md; every table gives the same bits. This header is included by files compiled
+// for one instruction set: it must hold no function body that a linker could share between them.
+#ifndef SAMARA_BACKENDS_CPU_KERNEL_TABLE_H_
+#define SAMARA_BACKENDS_CPU_KERNEL_TABLE_H_
+
+#include <cstdint>
+
+namespace samara::cpu {
+
+enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni, kNeon, kNeonDot };
+
+// Weight codecs in the order of KernelTable::linear.
+enum class Codec : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1 };
+inline constexpr int kNumCodecs = 8;
+
+// Tokens of a linear are packed in tiles of 8, the rest in tiles of 4, 2 and 1. A tile of W tokens
+// that begins at token t lies at element t * (elements a token) of each array:
+//   floats  x [k_padded][W]                      k_padded: cols, rounded up to 2 for BF16
+//   int8    q [blocks][8 groups][W][4], d [blocks][W], sums [blocks][W]
+inline constexpr uint32_t kTokenTile = 8;
+
+struct PackArgs {
+  const float* x;
+  uint64_t x_stride;
+  uint64_t cols;
+  float* f32;  // float kernels
+  int8_t* q;   // int8 kernels
+  float* d;
+  int32_t* sums;
+};
+// Packs tokens [begin, end); begin is a multiple of kTokenTile.
+using PackFn = void (*)(const PackArgs& args, uint64_t begin, uint64_t end);
+
+struct LinearArgs {
+  const uint8_t* weights;  // tiles of formats/layout/layout.h
+  uint64_t tile_bytes;
+  uint64_t rows, cols;
+  const float* f32;  // packed activations, as the codec wants them
+  const int8_t* q;
+  const float* d;
+  const int32_t* sums;
+  const float* bias;      // [rows] or nullptr
+  const float* residual;  // or nullptr; may be y
+  uint64_t residual_stride;
+  float* y;
+  uint64_t y_stride;
+};
+// y[t, r] = sum over k of W[r, k] * x[t, k]  + bias[r]  + residual[t, r], for the rows of weight
+// tiles [tile_begin, tile_end) and tokens [token_begin, token_end); token_begin is a multiple of
+// kTokenTile.
+using LinearFn = void (*)(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
+                          uint64_t token_begin, uint64_t token_end);
+
+struct RmsNormArgs {
+  const float* x;
+  uint64_t x_stride;
+  const float* weight;  // [group] or nullptr
+  float* y;
+  uint64_t y_stride;
+  uint64_t cols, group;
+  float eps;
+};
+// y = (x / sqrt(mean(x^2) + eps)) * weight, over each run of `group` elements of rows [begin, end).
+using RmsNormFn = void (*)(const RmsNormArgs& args, uint64_t begin, uint64_t end);
+
+struct RopeTableArgs {
+  const uint8_t* positions;  // int32 at positions + t * positions_stride
+  uint64_t positions_stride;
+  const float* inv_freq;
+  uint64_t n;  // frequencies
+  float factor;
+  float* y;
+  uint64_t y_stride;
+};
+// y[t] = cos(position[t] * inv_freq) * factor, then the sines.
+using RopeTableFn = void (*)(const RopeTableArgs& args, uint64_t begin, uint64_t end);
+
+struct RopeArgs {
+  const float* x;
+  uint64_t x_stride;
+  const float* table;
+  uint64_t table_stride;
+  float* y;  // may be x
+  uint64_t y_stride;
+  uint64_t heads, head_dim, rotary;
+  bool interleaved;
+};
+// Rotates the pairs of each head of tokens [begin, end).
+using RopeFn = void (*)(const RopeArgs& args, uint64_t begin, uint64_t end);
+
+struct GluArgs {
+  const float* x;  // gate, then up
+  uint64_t x_stride;
+  float* y;
+  uint64_t y_stride;
+  uint64_t n;
+};
+// y = act(gate) * up for tokens [begin, end).
+using GluFn = void (*)(const GluArgs& args, uint64_t begin, uint64_t end);
+
+// Where a step's slots are: mirrors runtime/step_params.h in plain pointers.
+struct StepAccess {
+  const uint8_t* tokens;  // fields at token + offsets below
+  uint64_t token_stride;
+  const uint8_t* seqs;
+  uint64_t seq_stride;
+  const uint32_t* tables;
+  uint32_t seq_offset, write_offset, begin_offset, end_offset;  // u32 fields of a token
+  uint32_t table_offset;  // u32 field of a sequence: this group's table
+  uint32_t blocks_per_seq;
+};
+
+struct StateWriteArgs {
+  StepAccess step;
+  const float* x;
+  uint64_t x_stride;
+  uint8_t* part;
+  uint64_t heads, dim;
+  bool transposed;  // keys
+};
+// Writes heads [begin, end) of `n_tokens` tokens to their slots.
+using StateWriteFn = void (*)(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin,
+                              uint64_t end);
+
+// Rows (token, query head) that one attention task holds at once.
+inline constexpr uint64_t kAttentionRows = 16;
+
+struct AttentionArgs {
+  StepAccess step;
+  const float* q;
+  uint64_t q_stride;
+  const uint8_t* keys;
+  const uint8_t* values;
+  const float* sinks;  // [heads] or nullptr
+  float* y;
+  uint64_t y_stride;
+  uint64_t n_tokens, heads, kv_heads, key_dim, value_dim;
+  uint64_t window;
+  float scale, softcap;
+  uint64_t tokens_per_task;
+  float* scratch;           // of all workers
+  uint64_t scratch_floats;  // of one worker
+};
+// Task = token block * kv_heads + kv head. out = sum p_j v_j / sum p_j, p = exp(s - max), s = scale
+// * q . k.
+using AttentionFn = void (*)(const AttentionArgs& args, uint64_t begin, uint64_t end,
+                             uint32_t worker);
+
+// y[i] = f(x[i])
+using MapFn = void (*)(const float* x, float* y, uint64_t n);
+
+struct BatchMatmulArgs {
+  const float* a;
+  const float* b;
+  float* y;
+  uint64_t m, k, n;
+  uint64_t a_stride, b_stride, y_stride;  // between rows; the last dimension is contiguous
+};
+// y[m, n] = sum over k of a[m, k] * b[k, n], rows [begin, end) of one batch entry.
+using BatchMatmulFn = void (*)(const BatchMatmulArgs& args, uint64_t begin, uint64_t end);
+
+enum class MapOp : uint8_t { kExp, kLog, kSqrt, kSin, kCos, kTanh, kErf };
+inline constexpr int kNumMapOps = 7;
+inline constexpr int kNumActivations = 4;  // as in formats/operators.h
+
+struct KernelTable {
+  Isa isa;
+  const char* name;
+  uint32_t tokens_per_task;  // most tokens of a linear task: bounds the time between looks at the
+                             // cancel flag
+  PackFn pack_f32, pack_bf16, pack_int8;
+  LinearFn linear[kNumCodecs];
+  RmsNormFn rms_norm;
+  RopeTableFn rope_table;
+  RopeFn rope;
+  GluFn glu[kNumActivations];
+  StateWriteFn state_write_f32, state_write_f16;
+  AttentionFn attention_f32, attention_f16;
+  MapFn map[kNumMapOps];
+  BatchMatmulFn batch_matmul;
+};
+
+// An instruction set that adds int8 dots only: the linears from Codec::kQ8_0 on.
+inline constexpr int kNumQuantCodecs = 5;
+struct QuantKernels {
+  LinearFn linear[kNumQuantCodecs];
+};
+
+// One function a file kernels_<isa>.cc. Calling it needs no special instruction; its kernels do.
+const KernelTable* ScalarKernels();
+const KernelTable* Avx2Kernels();
+const KernelTable* Avx512Kernels();
+const QuantKernels* Avx512VnniQuantKernels();
+const KernelTable* NeonKernels();
+const QuantKernels* NeonDotQuantKernels();
+
+// All tables in this build, best first.
+const KernelTable* const* BuiltKernels(int* count);
+// True if this machine and operating system can run the instruction set.
+bool IsaAvailable(Isa isa);
+
+// Floats that one worker needs in an attention task.
+uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim);
+
+}  // namespace samara::cpu
+
+#endif  // SAMARA_BACKENDS_CPU_KERNEL_TABLE_H_

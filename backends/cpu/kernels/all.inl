@@ -1,0 +1,27 @@
+// Everything of a kernel file but its table. Included once by each kernels_<isa>.cc after its simd
+// header.
+namespace samara::cpu {
+namespace {
+// In this order: each needs those before it.
+// clang-format off
+#include "backends/cpu/kernels/common.inl"
+#include "backends/cpu/kernels/math.inl"
+#include "backends/cpu/kernels/rows.inl"
+#include "backends/cpu/kernels/pack.inl"
+#include "backends/cpu/kernels/linear_float.inl"
+#include "backends/cpu/kernels/linear_quant.inl"
+#include "backends/cpu/kernels/attention.inl"
+// clang-format on
+}  // namespace
+}  // namespace samara::cpu
+
+// Rows of a table, in the order of KernelTable, after isa, name and tokens_per_task.
+#define SAMARA_KERNELS                                                                        \
+  PackFloat<KeepF32, 1>, PackFloat<RoundBf16, 2>, PackInt8,                                   \
+      {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,               \
+       LinearQuant<CodecQ8_0>, LinearQuant<CodecQ4_0>, LinearQuant<CodecQ4_1>,                \
+       LinearQuant<CodecQ5_0>, LinearQuant<CodecQ5_1>},                                       \
+      RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},          \
+      StateWrite<KvF32>, StateWrite<KvF16>, Attention<KvF32>, Attention<KvF16>,               \
+      {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>}, \
+      BatchMatmul

@@ -1,0 +1,199 @@
+// Row-wise kernels: norms, rotary embedding, gated units, state writes, maps, small products.
+
+void RmsNorm(const RmsNormArgs& args, uint64_t begin, uint64_t end) {
+  const uint64_t n = args.group;
+  for (uint64_t t = begin; t < end; ++t) {
+    const float* x = At(args.x, t * args.x_stride);
+    float* y = At(args.y, t * args.y_stride);
+    for (uint64_t g = 0; g < args.cols; g += n, x += n, y += n) {
+      F32x16 sum = Set(0.0f);
+      uint64_t i = 0;
+      for (; i + 16 <= n; i += 16) {
+        const F32x16 v = Load(x + i);
+        sum = Fma(v, v, sum);
+      }
+      if (i < n) {
+        const F32x16 v = LoadPartial(x + i, n - i);
+        sum = Fma(v, v, sum);
+      }
+      const float mean = Tree16(sum) / static_cast<float>(n);
+      const F32x16 r = Set(1.0f / __builtin_sqrtf(mean + args.eps));
+      for (i = 0; i + 16 <= n; i += 16) {
+        F32x16 v = Mul(Load(x + i), r);
+        if (args.weight != nullptr) v = Mul(v, Load(args.weight + i));
+        Store(y + i, v);
+      }
+      if (i < n) {
+        F32x16 v = Mul(LoadPartial(x + i, n - i), r);
+        if (args.weight != nullptr) v = Mul(v, LoadPartial(args.weight + i, n - i));
+        StorePartial(y + i, v, n - i);
+      }
+    }
+  }
+}
+
+void RopeTable(const RopeTableArgs& args, uint64_t begin, uint64_t end) {
+  const F32x16 factor = Set(args.factor);
+  for (uint64_t t = begin; t < end; ++t) {
+    int32_t position;
+    __builtin_memcpy(&position, args.positions + t * args.positions_stride, 4);
+    const F32x16 p = Set(static_cast<float>(position));
+    float* y = At(args.y, t * args.y_stride);
+    for (uint64_t i = 0; i < args.n; i += 16) {
+      const uint64_t lanes = args.n - i < 16 ? args.n - i : 16;
+      F32x16 s, c;
+      SinCos(Mul(p, LoadPartial(args.inv_freq + i, lanes)), &s, &c);
+      StorePartial(y + i, Mul(c, factor), lanes);
+      StorePartial(y + args.n + i, Mul(s, factor), lanes);
+    }
+  }
+}
+
+void Rope(const RopeArgs& args, uint64_t begin, uint64_t end) {
+  const uint64_t half = args.rotary / 2;
+  for (uint64_t t = begin; t < end; ++t) {
+    const float* cos = At(args.table, t * args.table_stride);
+    const float* sin = cos + half;
+    for (uint64_t h = 0; h < args.heads; ++h) {
+      const float* x = At(args.x, t * args.x_stride) + h * args.head_dim;
+      float* y = At(args.y, t * args.y_stride) + h * args.head_dim;
+      if (args.interleaved) {
+        for (uint64_t i = 0; i < half; ++i) {
+          const float a = x[2 * i], b = x[2 * i + 1];
+          y[2 * i] = __builtin_fmaf(a, cos[i], -(b * sin[i]));
+          y[2 * i + 1] = __builtin_fmaf(b, cos[i], a * sin[i]);
+        }
+      } else {
+        for (uint64_t i = 0; i < half; i += 16) {
+          const uint64_t lanes = half - i < 16 ? half - i : 16;
+          const F32x16 a = LoadPartial(x + i, lanes), b = LoadPartial(x + half + i, lanes);
+          const F32x16 c = LoadPartial(cos + i, lanes), s = LoadPartial(sin + i, lanes);
+          StorePartial(y + i, Fma(a, c, Negate(Mul(b, s))), lanes);
+          StorePartial(y + half + i, Fma(b, c, Mul(a, s)), lanes);
+        }
+      }
+      if (x != y) {
+        for (uint64_t i = args.rotary; i < args.head_dim; ++i) y[i] = x[i];
+      }
+    }
+  }
+}
+
+template <typename Act>
+void Glu(const GluArgs& args, uint64_t begin, uint64_t end) {
+  for (uint64_t t = begin; t < end; ++t) {
+    const float* gate = At(args.x, t * args.x_stride);
+    const float* up = gate + args.n;
+    float* y = At(args.y, t * args.y_stride);
+    uint64_t i = 0;
+    for (; i + 16 <= args.n; i += 16) Store(y + i, Mul(Act::Of(Load(gate + i)), Load(up + i)));
+    if (i < args.n) {
+      const uint64_t lanes = args.n - i;
+      StorePartial(y + i, Mul(Act::Of(LoadPartial(gate + i, lanes)), LoadPartial(up + i, lanes)),
+                   lanes);
+    }
+  }
+}
+
+// --- Slots
+// ----------------------------------------------------------------------------------------------
+
+SAMARA_INLINE uint32_t Field(const uint8_t* p) {
+  uint32_t v;
+  __builtin_memcpy(&v, p, 4);
+  return v;
+}
+SAMARA_INLINE const uint32_t* TokenTable(const StepAccess& step, uint64_t t) {
+  const uint8_t* token = step.tokens + t * step.token_stride;
+  return step.tables +
+         Field(step.seqs + Field(token + step.seq_offset) * step.seq_stride + step.table_offset);
+}
+
+struct KvF32 {
+  using Type = float;
+  static SAMARA_INLINE F32x16 Get(const float* p) { return Load(p); }
+  static SAMARA_INLINE F32x16 GetPartial(const float* p, uint64_t n) { return LoadPartial(p, n); }
+  static SAMARA_INLINE void Put(float* p, F32x16 v, uint64_t n) { StorePartial(p, v, n); }
+};
+struct KvF16 {
+  using Type = uint16_t;
+  static SAMARA_INLINE F32x16 Get(const uint16_t* p) { return LoadHalf(p); }
+  static SAMARA_INLINE F32x16 GetPartial(const uint16_t* p, uint64_t n) {
+    return LoadHalfPartial(p, n);
+  }
+  static SAMARA_INLINE void Put(uint16_t* p, F32x16 v, uint64_t n) { StoreHalfPartial(p, v, n); }
+};
+
+template <typename Kv>
+void StateWrite(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin, uint64_t end) {
+  using T = typename Kv::Type;
+  T* part = reinterpret_cast<T*>(args.part);
+  for (uint64_t h = begin; h < end; ++h) {
+    for (uint64_t t = 0; t < n_tokens; ++t) {
+      const uint32_t slot =
+          Field(args.step.tokens + t * args.step.token_stride + args.step.write_offset);
+      const uint64_t block = TokenTable(args.step, t)[slot / 64 % args.step.blocks_per_seq];
+      T* to = part + (block * args.heads + h) * args.dim * 64;
+      const float* x = At(args.x, t * args.x_stride) + h * args.dim;
+      for (uint64_t i = 0; i < args.dim; i += 16) {
+        const uint64_t lanes = args.dim - i < 16 ? args.dim - i : 16;
+        const F32x16 v = LoadPartial(x + i, lanes);
+        if (args.transposed) {
+          T stored[16];
+          Kv::Put(stored, v, 16);
+          for (uint64_t j = 0; j < lanes; ++j) to[(i + j) * 64 + slot % 64] = stored[j];
+        } else {
+          Kv::Put(to + slot % 64 * args.dim + i, v, lanes);
+        }
+      }
+    }
+  }
+}
+
+// --- Core operators
+// ---------------------------------------------------------------------------------------
+
+struct SqrtOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Sqrt(x); }
+};
+struct ExpOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Exp(x); }
+};
+struct LogOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Log(x); }
+};
+struct SinOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Sin(x); }
+};
+struct CosOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Cos(x); }
+};
+struct TanhOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Tanh(x); }
+};
+struct ErfOf {
+  static SAMARA_INLINE F32x16 Of(F32x16 x) { return Erf(x); }
+};
+
+template <typename Function>
+void Map(const float* x, float* y, uint64_t n) {
+  for (uint64_t i = 0; i < n; i += 16) {
+    const uint64_t lanes = n - i < 16 ? n - i : 16;
+    StorePartial(y + i, Function::Of(LoadPartial(x + i, lanes)), lanes);
+  }
+}
+
+void BatchMatmul(const BatchMatmulArgs& args, uint64_t begin, uint64_t end) {
+  for (uint64_t m = begin; m < end; ++m) {
+    const float* a = At(args.a, m * args.a_stride);
+    float* y = At(args.y, m * args.y_stride);
+    for (uint64_t i = 0; i < args.n; i += 16) {
+      const uint64_t lanes = args.n - i < 16 ? args.n - i : 16;
+      F32x16 acc = Set(0.0f);
+      for (uint64_t k = 0; k < args.k; ++k) {
+        acc = Fma(Set(a[k]), LoadPartial(At(args.b, k * args.b_stride) + i, lanes), acc);
+      }
+      StorePartial(y + i, acc, lanes);
+    }
+  }
+}

@@ -1,0 +1,14 @@
+#include "backends/cpu/kernel_table.h"
+#include "backends/cpu/simd/avx2.h"
+#include "formats/math_constants.h"
+// After the lanes:
+#include "backends/cpu/kernels/all.inl"
+
+namespace samara::cpu {
+
+const KernelTable* Avx2Kernels() {
+  static constexpr KernelTable table = {Isa::kAvx2, "avx2", 64, SAMARA_KERNELS};
+  return &table;
+}
+
+}  // namespace samara::cpu

@@ -1,0 +1,14 @@
+#include "backends/cpu/kernel_table.h"
+#include "backends/cpu/simd/avx512.h"
+#include "formats/math_constants.h"
+// After the lanes:
+#include "backends/cpu/kernels/all.inl"
+
+namespace samara::cpu {
+
+const KernelTable* Avx512Kernels() {
+  static constexpr KernelTable table = {Isa::kAvx512, "avx512", 64, SAMARA_KERNELS};
+  return &table;
+}
+
+}  // namespace samara::cpu

@@ -1,0 +1,235 @@
+#include "backends/cpu/thread_pool.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "runtime/float_env.h"
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+namespace samara::cpu {
+namespace {
+
+constexpr uint32_t kOpen = 1, kInside = 2, kInsideMask = 0xffe, kJob = 0x1000;
+// About 50 microseconds of pause instructions: longer than the serial operators between two
+// products.
+constexpr uint32_t kSpins = 3000;
+
+static_assert(kMaxThreads < kInsideMask / kInside);
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+#if defined(__linux__)
+// Both return at once when the word has changed; spurious returns are fine for every caller here.
+void WaitWhile(std::atomic<uint32_t>* word, uint32_t value) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT_PRIVATE, value, nullptr, nullptr,
+          0);
+}
+void WakeSome(std::atomic<uint32_t>* word, uint32_t n) {
+  const int count = n > INT_MAX ? INT_MAX : static_cast<int>(n);
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAKE_PRIVATE, count, nullptr, nullptr,
+          0);
+}
+#else
+void WaitWhile(std::atomic<uint32_t>* word, uint32_t value) { word->wait(value); }
+void WakeSome(std::atomic<uint32_t>* word, uint32_t) { word->notify_all(); }
+#endif
+
+uint32_t UsableProcessors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    const int n = CPU_COUNT(&set);
+    if (n > 0) return static_cast<uint32_t>(n);
+  }
+#endif
+  const long n = sysconf(_SC_NPROCESSORS_ONLN);
+  return n > 0 ? static_cast<uint32_t>(n) : 1;
+}
+
+}  // namespace
+
+Status ThreadPool::Start(uint32_t n_threads, void* workers, void* stacks, uint64_t stack_bytes) {
+  n_threads_ = n_threads;
+  n_processors_ = UsableProcessors();
+  // Spinning pays only where a worker does not take the processor from the thread that it waits
+  // for.
+  spins_ = n_threads <= n_processors_ ? kSpins : 0;
+  if (n_threads <= 1) return Status();
+  workers_ = static_cast<Worker*>(workers);
+  stacks_ = static_cast<uint8_t*>(stacks);
+  stack_bytes_ = stack_bytes;
+  const long page = sysconf(_SC_PAGESIZE);
+  const uint64_t page_bytes = page > 0 ? static_cast<uint64_t>(page) : 4096;
+  const bool aligned =
+      reinterpret_cast<uintptr_t>(stacks) % page_bytes == 0 && stack_bytes % page_bytes == 0;
+  guard_bytes_ = aligned && stack_bytes >= 4 * page_bytes ? page_bytes : 0;
+
+  // Signals of the program are handled by the program's threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = 0;
+  for (uint32_t i = 0; i + 1 < n_threads && error == 0; ++i) {
+    Worker* worker = new (workers_ + i) Worker;
+    worker->pool = this;
+    worker->index = i + 1;
+    uint8_t* stack = stacks_ + i * stack_bytes_;
+    if (guard_bytes_ != 0 && mprotect(stack, guard_bytes_, PROT_NONE) != 0) guard_bytes_ = 0;
+    pthread_attr_t attributes;
+    error = pthread_attr_init(&attributes);
+    if (error != 0) break;
+    error = pthread_attr_setstack(&attributes, stack + guard_bytes_, stack_bytes_ - guard_bytes_);
+    if (error == 0) error = pthread_create(&worker->thread, &attributes, WorkerMain, worker);
+    pthread_attr_destroy(&attributes);
+    if (error == 0) ++n_started_;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) {
+    const uint32_t started = n_started_;
+    Stop();
+    return ResourceExhausted("thread %u of %u could not be started: error %d", started + 2,
+                             n_threads, error);
+  }
+  return Status();
+}
+
+void ThreadPool::Stop() {
+  if (workers_ == nullptr) return;
+  stop_.store(true);
+  state_.fetch_add(kJob);
+  WakeSome(&state_, UINT32_MAX);
+  for (uint32_t i = 0; i < n_started_; ++i) pthread_join(workers_[i].thread, nullptr);
+  // The memory goes back to its owner as it came.
+  if (guard_bytes_ != 0) {
+    for (uint32_t i = 0; i + 1 < n_threads_; ++i) {
+      mprotect(stacks_ + i * stack_bytes_, guard_bytes_, PROT_READ | PROT_WRITE);
+    }
+  }
+  workers_ = nullptr;
+  n_started_ = 0;
+}
+
+void* ThreadPool::WorkerMain(void* argument) {
+  const FloatEnv float_env;
+  Worker* worker = static_cast<Worker*>(argument);
+  worker->pool->WorkerLoop(worker->index);
+  return nullptr;
+}
+
+void ThreadPool::WorkerLoop(uint32_t index) {
+  uint32_t last_job = 0;
+  uint32_t idle = 0;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    uint32_t state = state_.load();
+    const uint32_t job = state & ~(kOpen | kInsideMask);
+    if ((state & kOpen) != 0 && job != last_job) {
+      if (!state_.compare_exchange_weak(state, state + kInside)) continue;
+      // From here until the counter goes down the job's fields stay as they are. The job may be a
+      // later one than `job` only in number: the exchange compared it too.
+      last_job = job;
+      Work(index);
+      const uint32_t after = state_.fetch_sub(kInside) - kInside;
+      if ((after & (kInsideMask | kOpen)) == 0 && caller_waits_.load() != 0) {
+        caller_waits_.store(0);
+        WakeSome(&caller_waits_, 1);
+      }
+      idle = 0;
+    } else if (idle < spins_) {
+      ++idle;
+      Pause();
+    } else {
+      // Whoever opens a job changes the word first and looks at the sleepers after: no wake is
+      // lost.
+      sleepers_.fetch_add(1);
+      state = state_.load();
+      const bool open = (state & kOpen) != 0 && (state & ~(kOpen | kInsideMask)) != last_job;
+      if (!open && !stop_.load()) WaitWhile(&state_, state);
+      sleepers_.fetch_sub(1);
+      idle = 0;
+      // Without spinning a spurious wake goes straight back to sleep.
+    }
+  }
+}
+
+bool ThreadPool::TakePiece(uint64_t* begin, uint64_t* end) {
+  uint64_t next = next_.load(std::memory_order_relaxed);
+  for (;;) {
+    if (next >= n_tasks_) return false;
+    // Large pieces first: long streams of memory, and small ones at the end even out the finish.
+    uint64_t piece = (n_tasks_ - next) / (2 * uint64_t{n_threads_});
+    piece = piece < 1 ? 1 : piece > max_piece_ ? max_piece_ : piece;
+    if (next_.compare_exchange_weak(next, next + piece, std::memory_order_relaxed)) {
+      *begin = next;
+      *end = next + piece;
+      return true;
+    }
+  }
+}
+
+void ThreadPool::Work(uint32_t worker) {
+  uint64_t begin, end;
+  while (!cancel_->load(std::memory_order_relaxed) && TakePiece(&begin, &end))
+    fn_(context_, begin, end, worker);
+}
+
+bool ThreadPool::Run(uint64_t n_tasks, uint64_t max_piece, TaskFn fn, const void* context,
+                     const std::atomic<bool>& cancel) {
+  if (n_tasks == 0) return true;
+  if (max_piece == 0) max_piece = 1;
+  if (n_threads_ == 1 || n_tasks == 1) {
+    for (uint64_t begin = 0; begin < n_tasks; begin += max_piece) {
+      if (cancel.load(std::memory_order_relaxed)) return false;
+      const uint64_t rest = n_tasks - begin;
+      fn(context, begin, begin + (rest < max_piece ? rest : max_piece), 0);
+    }
+    return true;
+  }
+  fn_ = fn;
+  context_ = context;
+  cancel_ = &cancel;
+  n_tasks_ = n_tasks;
+  max_piece_ = max_piece;
+  next_.store(0, std::memory_order_relaxed);
+  uint32_t state = state_.load(std::memory_order_relaxed);
+  state_.store(((state & ~(kOpen | kInsideMask)) + kJob) | kOpen);
+  const uint32_t sleepers = sleepers_.load();
+  if (sleepers != 0) {
+    // No more than there are processors for, this thread's own not counted.
+    uint64_t wanted = n_tasks - 1 < n_threads_ - 1 ? n_tasks - 1 : n_threads_ - 1;
+    const uint64_t room = n_processors_ > 1 ? n_processors_ - 1 : 1;
+    if (wanted > room) wanted = room;
+    WakeSome(&state_, static_cast<uint32_t>(wanted));
+  }
+  Work(0);
+  state = state_.fetch_and(~kOpen) & ~kOpen;
+  // Every piece is taken (or the job is cancelled); wait for the workers that are still in theirs.
+  for (uint32_t spin = 0; (state & kInsideMask) != 0; state = state_.load()) {
+    if (++spin <= spins_ * 4) {
+      Pause();
+      continue;
+    }
+    caller_waits_.store(1);
+    state = state_.load();
+    if ((state & kInsideMask) != 0) WaitWhile(&caller_waits_, 1);
+    caller_waits_.store(0);
+  }
+  return next_.load(std::memory_order_relaxed) >= n_tasks;
+}
+
+}  // namespace samara::cpu
