@@ -43,6 +43,7 @@ struct Symbol {
   uint32_t group = 0;  // kSlots only
   uint64_t min = 1;
   uint64_t max = 1;    // inclusive
+  bool operator==(const Symbol&) const = default;
 };
 
 // ceil((constant + sum coefficient * symbol) / divisor). Normal form: terms sorted by symbol, no zero
@@ -102,6 +103,7 @@ struct Value {
   DType dtype = DType::kInvalid;  // activations: F32, I32 or Bool; weights: kF32 stands for "its values"
   Shape shape;
   int32_t index = -1;
+  bool operator==(const Value&) const = default;
 };
 
 struct Attr {
@@ -109,6 +111,7 @@ struct Attr {
   int64_t i = 0;
   double f = 0;
   std::vector<int64_t> ints;
+  bool operator==(const Attr&) const = default;
 };
 
 struct Op {
@@ -124,6 +127,7 @@ struct Op {
   const Attr* Find(AttrKey key) const;
   int64_t Int(AttrKey key, int64_t otherwise = 0) const;
   double Float(AttrKey key, double otherwise = 0) const;
+  bool operator==(const Op&) const = default;
 };
 
 // What an input of an entry point means to the runtime, which fills it from StepParams.
@@ -141,8 +145,16 @@ enum class OutputRole : uint16_t {
   kResult = 3,      // a function's result
 };
 
-struct GraphInput { ValueId value = kNoValue; InputRole role = InputRole::kInvalid; };
-struct GraphOutput { ValueId value = kNoValue; OutputRole role = OutputRole::kInvalid; };
+struct GraphInput {
+  ValueId value = kNoValue;
+  InputRole role = InputRole::kInvalid;
+  bool operator==(const GraphInput&) const = default;
+};
+struct GraphOutput {
+  ValueId value = kNoValue;
+  OutputRole role = OutputRole::kInvalid;
+  bool operator==(const GraphOutput&) const = default;
+};
 
 // Ops stand in execution order; every operand is defined before its use; every value has one definition.
 //
@@ -157,6 +169,7 @@ struct Graph {
   std::vector<Op> ops;
   std::vector<GraphInput> inputs;
   std::vector<GraphOutput> outputs;
+  bool operator==(const Graph&) const = default;
 };
 
 // --- Weights and states -------------------------------------------------------------------------------
@@ -167,6 +180,7 @@ struct Segment {
   uint64_t bytes = 0;          // payload; the file holds at least kSegmentTailBytes readable bytes after it
   std::string external;        // "" = inline; else a file name without directory, beside the package
   std::vector<uint8_t> chunk_sha256;  // 32 bytes for each kHashChunkBytes of payload
+  bool operator==(const Segment&) const = default;
 };
 
 struct WeightPlacement {
@@ -175,6 +189,7 @@ struct WeightPlacement {
   uint32_t segment = 0;
   uint64_t offset = 0;  // in the segment's payload, a multiple of 64
   uint64_t bytes = 0;
+  bool operator==(const WeightPlacement&) const = default;
 };
 
 // Where values of a weight came from: so that LoRA and weight updates stay possible.
@@ -186,6 +201,7 @@ struct WeightSource {
   uint64_t source_row = 0;   // first row in the tensor
   SourceTransform transform = SourceTransform::kNone;
   double scale = 1;
+  bool operator==(const WeightSource&) const = default;
 };
 
 struct Weight {
@@ -196,6 +212,7 @@ struct Weight {
   bool is_vector = false;  // value shape [cols] instead of [rows, cols]
   std::vector<WeightPlacement> placements;
   std::vector<WeightSource> sources;
+  bool operator==(const Weight&) const = default;
 };
 
 enum class StateKind : uint16_t { kInvalid = 0, kKeyValue = 1, kRecurrent = 2, kConvolution = 3 };  // 2, 3 reserved
@@ -207,14 +224,20 @@ struct StateGroup {
   uint64_t window = 0;         // 0: the whole context
   uint64_t rewind_limit = 0;   // tokens that can be taken back; UINT64_MAX: all (window 0)
   uint32_t checkpoints = 0;    // reserved for recurrent states; must be 0
+  bool operator==(const StateGroup&) const = default;
 };
 
-struct StatePart { uint32_t heads = 0; uint32_t dim = 0; };
+struct StatePart {
+  uint32_t heads = 0;
+  uint32_t dim = 0;
+  bool operator==(const StatePart&) const = default;
+};
 struct State {
   std::string name;
   StateKind kind = StateKind::kInvalid;
   uint32_t group = 0;
   std::vector<StatePart> parts;  // kKeyValue: [0] keys, [1] values
+  bool operator==(const State&) const = default;
 };
 
 // --- The package --------------------------------------------------------------------------------------
@@ -226,12 +249,14 @@ struct SamplingDefaults {
   float min_p = 0;
   float repetition_penalty = 1;
   std::vector<int32_t> eos_ids;
+  bool operator==(const SamplingDefaults&) const = default;
 };
 
 struct ChatTemplate {
   std::string name;    // "default", "tool_use"
   std::string source;  // text as found in the checkpoint
   std::vector<uint8_t> tree;  // compiled form; empty: not compiled, not renderable
+  bool operator==(const ChatTemplate&) const = default;
 };
 
 struct OpGolden {
@@ -240,6 +265,7 @@ struct OpGolden {
   double l2 = 0;
   std::vector<uint64_t> indices;  // flat indices of the sampled values
   std::vector<float> values;
+  bool operator==(const OpGolden&) const = default;
 };
 struct Golden {
   std::string entry;
@@ -248,6 +274,7 @@ struct Golden {
   std::vector<int32_t> top_ids;        // best first
   std::vector<float> top_logits;
   std::vector<OpGolden> ops;
+  bool operator==(const Golden&) const = default;
 };
 
 struct Provenance {
@@ -255,6 +282,7 @@ struct Provenance {
   std::string license;
   std::vector<std::pair<std::string, std::string>> source_sha256;  // file name, hex; "" where not computed
   std::vector<std::pair<std::string, std::string>> options;
+  bool operator==(const Provenance&) const = default;
 };
 
 struct Package {
@@ -276,6 +304,7 @@ struct Package {
   std::vector<Golden> goldens;
   Provenance provenance;
   std::vector<std::pair<std::string, std::string>> metadata;  // free text pairs, shown by inspect
+  bool operator==(const Package&) const = default;
 };
 
 inline constexpr uint64_t kSegmentAlignment = 16384;
