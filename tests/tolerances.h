@@ -32,6 +32,31 @@ inline constexpr double kErfRelative = 7e-7;    // worst 6.2e-7: the published f
 inline constexpr double kLogRelative = 8.5e-8;  // worst 8.0e-8
 inline constexpr double kActivationAbsolute = 1.5e-6;  // worst 1.3e-6: an ulp at 20 is 1.9e-6
 
+// Conformance (tests/conformance). "Norm" is the relative error in the 2-norm, "element" the largest error in
+// units of the largest magnitude of the result.
+// Float64 partitions of one operator round to F32 in between: half an ulp is 6e-8, a few operators follow.
+inline constexpr double kRoundingBetweenOps = 1e-6;
+// Backends that are not held to the bits may sum in any order and quantize activations with another rounding
+// of a tie; this comes on top of a case's own bound.
+inline constexpr double kBackendNorm = 2e-6;
+inline constexpr double kBackendElement = 1e-5;
+// Exact against float64: a few roundings of F32, 6e-8 each.
+inline constexpr double kF32Norm = 2e-7;
+inline constexpr double kF32Element = 5e-7;
+// A chain of roundings: dot products up to a thousand terms, softmax.
+inline constexpr double kF32DotNorm = 1e-6;
+inline constexpr double kF32DotElement = 3e-6;
+// BF16 activations: 8 bits, 2^-9 / sqrt(3) = 1.1e-3 for uniform mantissas.
+inline constexpr double kBf16Norm = 3e-3;
+inline constexpr double kBf16Element = 1e-2;
+// int8 activations: amax / 127 / sqrt(12) of blocks of 32 normal numbers (amax about 2.1 sigma) is 5e-3.
+inline constexpr double kInt8Norm = 1e-2;
+inline constexpr double kInt8Element = 3e-2;
+
+// Logits of a small real model in F32 against a float64 reference, absolute; logits reach 16. Sums of
+// 172 products in binary32 through five layers stay far below.
+inline constexpr double kStories260kLogits = 2e-4;
+
 }  // namespace samara::tolerance
 
 #endif  // SAMARA_TESTS_TOLERANCES_H_
