@@ -154,9 +154,9 @@ Status Tokenizer::DecodeOne(int32_t id, bool special, DecodeState* state, char* 
     } else {
       sink.Put(text.data(), text.size());
     }
-    // Here the first token is the first token, also when it has no text.
-    if (view.Has(kFlagDecodeJoinSpace) || view.Has(kFlagDecodeFirstToken)) next.started = true;
   }
+  // Here the first token is the first token, also when it has no text.
+  if (view.Has(kFlagDecodeJoinSpace | kFlagDecodeFirstToken)) next.started = true;
   if (sink.full()) {
     return ResourceExhausted("text of token %d has %" PRIu64 " bytes, there is room for %" PRIu64,
                              id, sink.written(), capacity);

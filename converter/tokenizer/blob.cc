@@ -1,0 +1,31 @@
+#include "converter/tokenizer/blob.h"
+
+#include <cinttypes>
+
+namespace samara {
+
+StatusOr<std::vector<uint8_t>> TokenizerBlob::Finish() {
+  uint64_t bytes = sizeof(TokenizerHeader);
+  for (uint32_t t = 0; t < kTokenizerTables; ++t) {
+    if (tables_[t].empty()) continue;
+    if (bytes + tables_[t].size() > kTokenizerMaxBytes - 8) {
+      return ResourceExhausted("tokenizer tables of more than %" PRIu64 " bytes",
+                               kTokenizerMaxBytes);
+    }
+    header.tables[t].offset = static_cast<uint32_t>(bytes);
+    bytes = (bytes + tables_[t].size() + 7) / 8 * 8;
+  }
+  for (uint32_t t = 0; t < kTokenizerTables; ++t) {
+    if (alias_[t] != 0) header.tables[t] = header.tables[alias_[t] - 1];
+  }
+  header.total_bytes = bytes;
+  std::vector<uint8_t> blob(bytes);
+  std::memcpy(blob.data(), &header, sizeof(header));
+  for (uint32_t t = 0; t < kTokenizerTables; ++t) {
+    if (tables_[t].empty()) continue;
+    std::memcpy(blob.data() + header.tables[t].offset, tables_[t].data(), tables_[t].size());
+  }
+  return blob;
+}
+
+}  // namespace samara

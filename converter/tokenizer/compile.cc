@@ -1,0 +1,54 @@
+#include "converter/tokenizer/compile.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "converter/tokenizer/blob.h"
+#include "converter/tokenizer/components.h"
+#include "converter/tokenizer/vocabulary.h"
+
+namespace samara {
+
+StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Json* tokenizer_config,
+                                                TokenizerSummary* summary) {
+  SAMARA_RETURN_IF_ERROR(tokenizer.WantObject());
+  const Json config = tokenizer_config != nullptr ? *tokenizer_config : Json();
+  TokenizerBlob blob;
+  SAMARA_ASSIGN_OR_RETURN(Vocabulary vocabulary, ReadVocabulary(tokenizer));
+  SAMARA_ASSIGN_OR_RETURN(const Normalizer normalizer,
+                          ReadNormalizer(tokenizer.Find("normalizer")));
+  AddNormalizerTables(normalizer, &blob);
+  bool byte_level = false;
+  SAMARA_RETURN_IF_ERROR(
+      AddPreTokenizerTables(tokenizer.Find("pre_tokenizer"), &byte_level, &blob));
+  SAMARA_RETURN_IF_ERROR(AddAddedTokenTables(vocabulary.added, normalizer, &blob));
+  Decoded decoded;
+  SAMARA_RETURN_IF_ERROR(ReadDecoder(tokenizer.Find("decoder"), &vocabulary, &decoded, &blob));
+  if (byte_level && (blob.header.flags & kFlagDecodeBytes) == 0) {
+    return Unsupported("%s: a ByteLevel pre-tokenizer without a ByteLevel decoder is not supported",
+                       tokenizer.file().c_str());
+  }
+  SAMARA_RETURN_IF_ERROR(
+      AddVocabularyTables(vocabulary, decoded.texts, byte_level, decoded.needs_keys, &blob));
+  SAMARA_RETURN_IF_ERROR(
+      AddPostProcessorTables(tokenizer.Find("post_processor"), config, vocabulary, &blob));
+  if (summary != nullptr) {
+    *summary = TokenizerSummary();
+    summary->vocab = blob.header.vocab;
+    for (const uint8_t a : vocabulary.attributes) {
+      if ((a & kTokenUnused) != 0) ++summary->unused;
+      if ((a & kTokenSpecial) != 0) ++summary->special_tokens;
+    }
+    summary->merges = static_cast<uint32_t>(vocabulary.merges.size());
+    summary->added_tokens = static_cast<uint32_t>(vocabulary.added.size());
+    summary->bos = static_cast<int32_t>(blob.header.bos_id);
+    summary->eos = ConfiguredToken(config, "eos_token", vocabulary);
+    summary->byte_level = byte_level;
+    summary->kind = byte_level                 ? "byte-level BPE"
+                    : vocabulary.byte_fallback ? "byte-fallback BPE"
+                                               : "BPE";
+  }
+  return blob.Finish();
+}
+
+}  // namespace samara

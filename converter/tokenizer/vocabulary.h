@@ -1,0 +1,58 @@
+// The tokens and merges of a tokenizer.json, checked, before they become tables.
+#ifndef SAMARA_CONVERTER_TOKENIZER_VOCABULARY_H_
+#define SAMARA_CONVERTER_TOKENIZER_VOCABULARY_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "converter/json.h"
+#include "converter/tokenizer/blob.h"
+#include "formats/status.h"
+
+namespace samara {
+
+struct AddedToken {
+  uint32_t id = 0;
+  std::string content;
+  bool special = false, left_strip = false, right_strip = false, single_word = false,
+       normalized = false;
+};
+
+struct MergeRule {
+  uint32_t left, right, merged;
+};
+
+struct Vocabulary {
+  std::vector<std::string> content;  // by id, as the file writes it; "" where unused
+  std::vector<uint8_t> attributes;   // by id: TokenAttributes
+  std::unordered_map<std::string_view, uint32_t>
+      id_of;                      // the model's tokens; views into the document
+  std::vector<MergeRule> merges;  // by rank
+  std::vector<AddedToken> added;
+  bool byte_fallback = false, ignore_merges = false, fuse_unknown = false;
+  uint32_t unknown_id = kTokenizerNone;
+
+  // A token of the model or an added token.
+  uint32_t IdOf(std::string_view content) const;
+};
+
+StatusOr<Vocabulary> ReadVocabulary(const Json& tokenizer);
+
+// The byte that a character of byte-level text stands for; -1: none.
+int ByteOfCharacter(uint32_t cp);
+// The bytes that a byte-level token stands for; false if a character of it stands for none.
+bool BytesOfToken(std::string_view token, std::string* bytes);
+// "<0x0A>" -> 10; -1: no byte token.
+int ByteTokenValue(std::string_view token);
+
+// Vocabulary, look-up and merge tables. `byte_level`: keys are bytes. `all_keys`: the decoder needs
+// them.
+Status AddVocabularyTables(const Vocabulary& vocabulary, const std::vector<std::string>& texts,
+                           bool byte_level, bool all_keys, TokenizerBlob* blob);
+
+}  // namespace samara
+
+#endif  // SAMARA_CONVERTER_TOKENIZER_VOCABULARY_H_
