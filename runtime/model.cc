@@ -52,10 +52,9 @@ class Loader {
   void Facts() {
     const LoadOptions& o = plan_.options;
     const uint32_t vocab = plan_.logits_vocab;
-    const bool has_tokenizer = package_.tokenizer_segment >= 0;
     model_.limits = {o.n_ctx,     o.n_chunk, o.max_sessions, o.max_outputs,
                      o.n_threads, vocab,     vocab,          plan_.hidden_dim};
-    if (has_tokenizer && package_.tokenizer_vocab != 0) {
+    if (package_.tokenizer_vocab != 0) {
       model_.limits.token_vocab = package_.tokenizer_vocab;
     }
     model_.kv_type = o.kv_type;
