@@ -57,6 +57,17 @@ inline constexpr double kInt8Element = 3e-2;
 // 172 products in binary32 through five layers stay far below.
 inline constexpr double kStories260kLogits = 2e-4;
 
+// The sampler's exp in binary64 against the C library's: one unit in the last place, 2.2e-16, for each.
+inline constexpr double kSamplerExp = 4.5e-16;
+
+// Logits of a graph that runs by its decompositions against the fused one, in units of the largest logit:
+// other orders of binary32 sums, a few layers deep.
+inline constexpr double kDecomposedLogits = 2e-5;
+
+// Logits of tiny random models in F32 against transformers in float32, over the largest |logit|: both
+// sides round each of some hundred sums, 6e-8 each; the bar is the one promised to users.
+inline constexpr double kFamilyLogits = 1e-4;
+
 }  // namespace samara::tolerance
 
 #endif  // SAMARA_TESTS_TOLERANCES_H_

@@ -1,0 +1,119 @@
+// Every family against transformers in float32: tests/families/data has checkpoints of a few
+// thousand random weights, 64 token ids each and the logits that transformers computes
+// (make_goldens.py). Here the same directory is converted to an F32 package and run through the C
+// API.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "converter/convert.h"
+#include "runtime/include/samara/samara.h"
+#include "tests/tolerances.h"
+
+namespace samara {
+namespace {
+
+const char* const kCases[] = {"llama_tied_llama3", "llama_untied_bias", "llama_mqa_linear",
+                              "mistral_window",    "mistral_full",      "qwen2_tied",
+                              "qwen2_window",      "qwen3_tied",        "qwen3_untied_bias"};
+
+template <typename T>
+std::vector<T> ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  REQUIRE_MESSAGE(!bytes.empty(), path);
+  std::vector<T> values(bytes.size() / sizeof(T));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+  return values;
+}
+
+struct Logits {
+  std::vector<float> values;  // [n, vocab]
+  uint32_t vocab = 0;
+};
+
+// All logits of `ids`, fed as one prompt and computed in chunks.
+Logits Run(const std::string& package, const std::vector<int32_t>& ids, uint32_t chunk,
+           bool decompose) {
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  options.n_ctx = 128;
+  options.n_chunk = chunk;
+  options.max_outputs = chunk;
+  options.decompose = decompose;
+  samara_model* model = nullptr;
+  REQUIRE_MESSAGE(samara_model_open(package.c_str(), &options, &model) == SAMARA_OK,
+                  samara_last_error());
+  samara_session_options session_options = SAMARA_SESSION_OPTIONS_INIT;
+  session_options.all_logits = 1;
+  samara_session* session = nullptr;
+  REQUIRE_MESSAGE(samara_session_create(model, &session_options, &session) == SAMARA_OK,
+                  samara_last_error());
+  REQUIRE(samara_feed(session, ids.data(), ids.size()) == SAMARA_OK);
+  Logits all;
+  while (samara_pending(session) > 0) {
+    REQUIRE_MESSAGE(samara_step(&session, 1) == SAMARA_OK, samara_last_error());
+    for (size_t row = 0; row < samara_logits_rows(session); ++row) {
+      const float* logits = nullptr;
+      size_t n = 0;
+      REQUIRE(samara_logits(session, static_cast<int64_t>(row), &logits, &n) == SAMARA_OK);
+      all.vocab = static_cast<uint32_t>(n);
+      all.values.insert(all.values.end(), logits, logits + n);
+    }
+  }
+  samara_session_close(session);
+  REQUIRE(samara_model_close(model) == SAMARA_OK);
+  return all;
+}
+
+// Largest |difference| over the largest |wanted|.
+double Difference(const std::vector<float>& got, const std::vector<float>& want) {
+  double largest = 0, difference = 0;
+  REQUIRE(got.size() == want.size());
+  for (size_t i = 0; i < want.size(); ++i) {
+    largest = std::fmax(largest, std::fabs(want[i]));
+    difference = std::fmax(difference, std::fabs(static_cast<double>(got[i]) - want[i]));
+  }
+  REQUIRE(largest > 0);
+  return difference / largest;
+}
+
+TEST_CASE("every family equals transformers in float32") {
+  for (const char* name : kCases) {
+    CAPTURE(name);
+    const std::string data = std::string(SAMARA_SOURCE_DIR "/tests/families/data/") + name;
+    const std::string package =
+        std::string("/tmp/samara_") + name + "_" + std::to_string(getpid()) + ".samara";
+    ConvertOptions convert;
+    convert.source = data;
+    convert.output = package;
+    convert.quant = DType::kF32;
+    StatusOr<ConvertSummary> summary = Convert(convert);
+    REQUIRE_MESSAGE(summary.ok(), summary.status().message());
+
+    const auto ids = ReadAll<int32_t>(data + "/ids.bin");
+    const auto want = ReadAll<float>(data + "/logits.bin");
+    const Logits one = Run(package, ids, 64, false);
+    const double difference = Difference(one.values, want);
+    MESSAGE(name << ": largest difference " << difference << " of the largest logit");
+    CHECK(difference <= tolerance::kFamilyLogits);
+    // A token at a time gives the same bits; so does every chunking between.
+    for (uint32_t chunk : {1u, 7u}) {
+      const Logits again = Run(package, ids, chunk, false);
+      CHECK(std::memcmp(again.values.data(), one.values.data(),
+                        one.values.size() * sizeof(float)) == 0);
+    }
+    // Composites by their decomposition: other roundings, same meaning.
+    const Logits decomposed = Run(package, ids, 16, true);
+    CHECK(Difference(decomposed.values, want) <= tolerance::kFamilyLogits);
+    unlink(package.c_str());
+  }
+}
+
+}  // namespace
+}  // namespace samara
