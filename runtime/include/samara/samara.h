@@ -34,6 +34,12 @@ extern "C" {
 #define SAMARA_API __attribute__((visibility("default")))
 #endif
 
+#ifdef __cplusplus
+#define SAMARA_ZERO_ {}
+#else
+#define SAMARA_ZERO_ {0}
+#endif
+
 #define SAMARA_VERSION_MAJOR 0
 #define SAMARA_VERSION_MINOR 1
 #define SAMARA_VERSION_PATCH 0
@@ -88,7 +94,12 @@ typedef struct samara_model_options {
   samara_progress_fn progress;
   void* user;               /* passed to the callbacks */
 } samara_model_options;
-#define SAMARA_MODEL_OPTIONS_INIT {sizeof(samara_model_options)}
+#define SAMARA_MODEL_OPTIONS_INIT samara_model_options_init()
+static inline samara_model_options samara_model_options_init(void) {
+  samara_model_options options = SAMARA_ZERO_;
+  options.struct_size = sizeof(options);
+  return options;
+}
 
 /* From a path, from memory that outlives the model (alignment 64), or from `length` bytes at `offset` of a file
  * descriptor (duplicated). `options` may be NULL. On failure *model is NULL. */
@@ -186,7 +197,12 @@ typedef struct samara_session_options {
   const samara_sampling* sampling; /* NULL: the package's defaults, seed 0 */
   uint32_t all_logits;             /* 1: logits of every token fed (needs max_outputs >= tokens of a step) */
 } samara_session_options;
-#define SAMARA_SESSION_OPTIONS_INIT {sizeof(samara_session_options)}
+#define SAMARA_SESSION_OPTIONS_INIT samara_session_options_init()
+static inline samara_session_options samara_session_options_init(void) {
+  samara_session_options options = SAMARA_ZERO_;
+  options.struct_size = sizeof(options);
+  return options;
+}
 
 /* The package's defaults; struct_size is set. */
 SAMARA_API samara_status samara_model_sampling(const samara_model* model, samara_sampling* sampling);
