@@ -1,0 +1,189 @@
+// samara-convert: a checkpoint directory becomes one .samara file.
+
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "apps/common/cli.h"
+#include "apps/common/text.h"
+#include "apps/convert/progress.h"
+#include "converter/convert.h"
+#include "converter/models/models.h"
+#include "converter/output_file.h"
+#include "formats/dtypes.h"
+#include "runtime/goldens.h"
+
+namespace samara::apps {
+namespace {
+
+struct Flags {
+  std::string source, output, quant;
+  bool no_goldens = false, list = false;
+  uint32_t threads = 0;
+};
+
+void AddFlags(CLI::App* app, Flags* flags) {
+  app->description("Packs a model: a Hugging Face directory becomes one .samara file.");
+  app->add_option("SOURCE", flags->source,
+                  "directory with config.json, tokenizer.json and *.safetensors");
+  app->add_option("-o,--output", flags->output, "the file to make")->type_name("OUT.samara");
+  app->add_option("--quant", flags->quant, "type of all matrices; default: the source's own types")
+      ->type_name("T");
+  app->add_flag("--no-goldens", flags->no_goldens,
+                "leave out the outputs that samara-inspect --verify replays");
+  app->add_flag("--list", flags->list,
+                "write nothing: list the weights to be made or, without SOURCE, what is known");
+  app->add_option("--threads", flags->threads,
+                  "worker threads; default: the CPUs this process may use")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+}
+
+std::string WeightTypes() {
+  std::string names;
+  for (int number = 0; number < 64; ++number) {
+    const DTypeInfo* info = FindDType(static_cast<DType>(number));
+    if (info == nullptr || !info->is_weight) continue;
+    names += (names.empty() ? "" : ", ") + std::string(info->name);
+  }
+  return names;
+}
+
+int FailStatus(const Status& status) {
+  const int code = ExitCodeOf(static_cast<samara_status>(status.code()));
+  return Fail(code, status.message(),
+              code == kExitFailed ? "nothing was written, an older file is unchanged" : "");
+}
+
+int Print(const std::string& text) {
+  return WriteAll(text, stdout) ? kExitOk : Fail(kExitFailed, "cannot write to standard output");
+}
+
+int ListKnown() {
+  std::string text = "families:\n";
+  for (const Family& family : Families())
+    text += "  " + std::string(family.name) + ": " + family.architectures + "\n";
+  return Print(text + "weight types: " + WeightTypes() + "\n");
+}
+
+void AppendDropped(const std::vector<GraphBuilder::Dropped>& dropped, std::string* text) {
+  for (const GraphBuilder::Dropped& rule : dropped) {
+    *text += "dropped: " + Count(rule.count) + " of " + rule.pattern + " (" + rule.reason + ")\n";
+  }
+}
+
+int ListWeights(const Flags& flags, DType quant) {
+  const StatusOr<ConversionPlan> plan = PlanConversion(flags.source, quant);
+  if (!plan.ok()) return FailStatus(plan.status());
+  Table table(0);
+  for (const Weight& weight : plan->package.weights) {
+    const std::string shape = weight.is_vector ? "[" + std::to_string(weight.cols) + "]"
+                                               : "[" + std::to_string(weight.rows) + ", " +
+                                                     std::to_string(weight.cols) + "]";
+    table.Row({Escaped(weight.name), DTypeName(weight.dtype), shape,
+               LayoutName(weight.placements[0].layout), BytesText(weight.placements[0].bytes)});
+  }
+  std::string text = table.Text();
+  AppendDropped(plan->dropped, &text);
+  return Print(text);
+}
+
+// "12.3 MB, and 45.6 MB of the file mapped, for a context of 4,096", from the runtime's own plan.
+std::string MemoryText(const std::string& path) {
+  uint64_t counted = 0, mapped = 0;
+  const auto each = [](void* user, const samara_memory_item* item) {
+    if (item->kind == SAMARA_MEMORY_MAPPED) *static_cast<uint64_t*>(user) += item->bytes;
+  };
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  if (samara_plan(path.c_str(), &options, each, &mapped, &counted) != SAMARA_OK) return "";
+  return BytesText(counted) + " and " + BytesText(mapped) +
+         " of the file mapped, at the default context";
+}
+
+std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
+  Table table(2);
+  table.Row({"model", Escaped(summary.name) + ", " + summary.architecture + ", " +
+                          Count(summary.parameters) + " parameters"});
+  table.Row({"file", BytesText(summary.file_bytes) + " (" + Count(summary.file_bytes) + " bytes)"});
+  for (const ConvertSummary::Type& type : summary.types) {
+    table.Row({DTypeName(type.dtype), Count(type.elements) + " elements in " + Count(type.weights) +
+                                          " weights, " + BytesText(type.bytes)});
+  }
+  table.Row({"tokenizer", summary.tokenizer.kind + ", " + Count(summary.tokenizer.vocab) + " ids"});
+  table.Row({"templates", Count(summary.templates)});
+  table.Row({"goldens", Count(summary.goldens)});
+  if (const std::string memory = MemoryText(flags.output); !memory.empty())
+    table.Row({"memory", memory});
+  const double rate =
+      summary.seconds > 0 ? static_cast<double>(summary.source_bytes) / summary.seconds : 0;
+  table.Row({"speed", BytesText(summary.source_bytes) + " read in " + Fixed(summary.seconds, 2) +
+                          " s, " + BytesText(static_cast<uint64_t>(rate)) + "/s"});
+  std::string text = Escaped(flags.output) + "\n" + table.Text();
+  for (const ConvertSummary::Exception& e : summary.exceptions) {
+    text +=
+        "exception: " + Escaped(e.weight) + " is " + DTypeName(e.dtype) + " (" + e.reason + ")\n";
+  }
+  if (summary.flushed > 0) {
+    text += "note: " + Count(summary.flushed) +
+            " numbers of magnitude below 2^-56 became zero (bf16)\n";
+  }
+  AppendDropped(summary.dropped, &text);
+  return text;
+}
+
+int Run(const Flags& flags) {
+  DType quant = DType::kInvalid;
+  if (!flags.quant.empty()) {
+    const DTypeInfo* info = FindDType(std::string_view(flags.quant));
+    if (info == nullptr || !info->is_weight) {
+      return Fail(kExitUsage,
+                  "--quant: got " + Quoted(flags.quant) + ", wanted one of " + WeightTypes());
+    }
+    quant = info->dtype;
+  }
+  if (flags.list) return flags.source.empty() ? ListKnown() : ListWeights(flags, quant);
+  if (flags.source.empty() || flags.output.empty()) {
+    return Fail(kExitUsage,
+                "got no " + std::string(flags.source.empty() ? "SOURCE" : "-o OUT.samara"),
+                "samara-convert SOURCE -o OUT.samara [--quant T]");
+  }
+  Progress progress;
+  ConvertOptions options;
+  options.source = flags.source;
+  options.output = flags.output;
+  options.quant = quant;
+  options.threads = flags.threads;
+  options.progress = [&progress](const char* stage, uint64_t done, uint64_t total) {
+    progress.Update(stage, done, total);
+  };
+  if (!flags.no_goldens) {
+    options.goldens = [&progress](const std::string& path, Package* package) {
+      progress.Stage("goldens");
+      return MakeGoldens(path, package);
+    };
+  }
+  OutputFile::RemoveOnSignals();
+  const StatusOr<ConvertSummary> summary = Convert(options);
+  progress.Clear();
+  if (!summary.ok()) return FailStatus(summary.status());
+  return Print(SummaryText(flags, *summary));
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app;
+  Flags flags;
+  AddFlags(&app, &flags);
+  if (const std::optional<int> code = Parse(&app, "samara-convert", argc, argv)) return *code;
+  return Run(flags);
+}
+
+}  // namespace
+}  // namespace samara::apps
+
+int main(int argc, char** argv) {
+  try {
+    return samara::apps::Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return samara::apps::Fail(samara::apps::kExitFailed, "out of memory");
+  }
+}
