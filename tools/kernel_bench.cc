@@ -1,0 +1,155 @@
+// Speed of the products' kernels, one thread: kernel_bench [isa] [codec]
+//
+//   read     a plain read of the same bytes, for comparison
+//   decode   one token, weights far larger than the caches: GB/s of weight bytes
+//   prefill  512 tokens: GOP/s, two operations a product
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/kernel_table.h"
+#include "formats/graph.h"
+#include "formats/layout/layout.h"
+
+namespace samara::cpu {
+namespace {
+
+constexpr DType kTypes[kNumCodecs] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                                      DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1};
+
+// Processor time of this thread: what other programs take does not count.
+double Now() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+struct Bench {
+  const KernelTable* table;
+  int codec;
+  uint64_t rows, cols, tokens;
+  std::vector<uint8_t> weights;
+  std::vector<float> x, f32, d, y;
+  std::vector<int8_t> q;
+  std::vector<int32_t> sums;
+  LinearArgs args = {};
+  PackArgs pack = {};
+  uint64_t bytes = 0, tiles = 0;
+
+  bool Init() {
+    const DType dtype = kTypes[codec];
+    const Layout layout = MatmulLayout(dtype);
+    uint64_t tile_bytes = 0;
+    if (!LayoutBytes(layout, dtype, rows, cols, &bytes) ||
+        !LayoutTileBytes(layout, dtype, cols, &tile_bytes)) {
+      return false;
+    }
+    weights.resize(bytes + kSegmentTailBytes + 64);
+    uint8_t* w = weights.data() + (64 - reinterpret_cast<uintptr_t>(weights.data()) % 64) % 64;
+    // Small positive numbers in every codec: 0x2c as part of a float, a half scale, or a quant.
+    std::memset(w, 0x2c, bytes);
+    tiles = (rows + LayoutTileRows(layout) - 1) / LayoutTileRows(layout);
+    const uint64_t blocks = (cols + 31) / 32;
+    x.assign(tokens * cols, 0.5f);
+    f32.resize(tokens * (cols + 1));
+    d.resize(tokens * blocks);
+    q.resize(tokens * blocks * 32);
+    sums.resize(tokens * blocks);
+    y.resize(tokens * rows);
+    pack = {x.data(), cols * 4, cols, f32.data(), q.data(), d.data(), sums.data()};
+    args.weights = w;
+    args.tile_bytes = tile_bytes;
+    args.rows = rows;
+    args.cols = cols;
+    args.f32 = f32.data();
+    args.q = q.data();
+    args.d = d.data();
+    args.sums = sums.data();
+    args.y = y.data();
+    args.y_stride = rows * 4;
+    return true;
+  }
+  void Run() {
+    const PackFn fn = codec >= static_cast<int>(Codec::kQ8_0)   ? table->pack_int8
+                      : codec == static_cast<int>(Codec::kBF16) ? table->pack_bf16
+                                                                : table->pack_f32;
+    fn(pack, 0, tokens);
+    for (uint64_t tile = 0; tile < tiles; ++tile) {
+      if (tokens <= table->tokens_per_task) {
+        table->linear[codec](args, tile, tiles, 0, tokens);
+        return;
+      }
+      for (uint64_t t = 0; t < tokens; t += table->tokens_per_task) {
+        table->linear[codec](args, tile, tile + 1, t,
+                             std::min<uint64_t>(tokens, t + table->tokens_per_task));
+      }
+    }
+  }
+  // Seconds of the fastest plain read of the weights: what memory gives at this moment.
+  double TimeRead() {
+    double best = 1e9;
+    for (int round = 0; round < 4; ++round) {
+      const double begin = Now();
+      uint64_t sum[8] = {};
+      const auto* words = reinterpret_cast<const uint64_t*>(args.weights);
+      for (uint64_t i = 0; i + 8 <= bytes / 8; i += 8) {
+        __builtin_prefetch(words + i + 512);
+        for (int j = 0; j < 8; ++j) sum[j] += words[i + j];
+      }
+      for (int j = 1; j < 8; ++j) sum[0] += sum[j];
+      x[0] = sum[0] == 1 ? 0.25f : 0.5f;  // the sum is used
+      best = std::min(best, Now() - begin);
+    }
+    return best;
+  }
+  // Seconds of the fastest run.
+  double Time() {
+    Run();
+    std::vector<double> times;
+    const double start = Now();
+    while (times.size() < 3 || (Now() - start < 0.6 && times.size() < 100)) {
+      const double begin = Now();
+      Run();
+      times.push_back(Now() - begin);
+    }
+    std::sort(times.begin(), times.end());
+    return times[0];
+  }
+};
+
+int Main(int argc, char** argv) {
+  int count = 0;
+  const KernelTable* const* tables = BuiltKernels(&count);
+  std::printf("%-12s %-6s %10s %12s %15s %14s\n", "isa", "codec", "read GB/s", "decode GB/s",
+              "4 tokens GOP/s", "prefill GOP/s");
+  for (int i = 0; i < count; ++i) {
+    const KernelTable* table = tables[i];
+    if (!IsaAvailable(table->isa) || (argc > 1 && std::strcmp(argv[1], table->name) != 0)) continue;
+    for (int codec = 0; codec < kNumCodecs; ++codec) {
+      if (argc > 2 && std::strcmp(argv[2], DTypeName(kTypes[codec])) != 0) continue;
+      const bool slow = table->isa == Isa::kScalar;
+      Bench decode = {table, codec, slow ? 4096u : 131072u, 2048, 1, {}, {}, {}, {}, {}, {}, {}};
+      Bench small = {table, codec, slow ? 256u : 8192u, 2048, 4, {}, {}, {}, {}, {}, {}, {}};
+      Bench prefill = {
+          table, codec, slow ? 64u : 1024u, 2048, slow ? 64u : 512u, {}, {}, {}, {}, {}, {}, {}};
+      if (!decode.Init() || !small.Init() || !prefill.Init()) return 1;
+      const double gops = 2e-9 * 2048;
+      std::printf("%-12s %-6s %10.1f %12.1f %15.1f %14.1f\n", table->name, DTypeName(kTypes[codec]),
+                  static_cast<double>(decode.bytes) / decode.TimeRead() * 1e-9,
+                  static_cast<double>(decode.bytes) / decode.Time() * 1e-9,
+                  gops * static_cast<double>(small.rows * small.tokens) / small.Time(),
+                  gops * static_cast<double>(prefill.rows * prefill.tokens) / prefill.Time());
+      std::fflush(stdout);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace samara::cpu
+
+int main(int argc, char** argv) { return samara::cpu::Main(argc, argv); }
