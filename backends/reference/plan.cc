@@ -63,6 +63,7 @@ class Builder {
  private:
   Status AddOp(const Op& op, uint32_t index);
   StatusOr<uint32_t> AddValue(ValueId id);
+  bool IsStepInput(ValueId id) const;
   uint32_t AddDim(const Dim& dim);
   int32_t AddState(int32_t index);
   int32_t AddWeight(int32_t index);
@@ -82,6 +83,17 @@ class Builder {
   std::vector<uint64_t> dim_capacity_;
   std::vector<uint32_t> first_use_, last_use_;  // per plan value: operators of the range
 };
+
+// Read from StepParams; everything else that is no weight and no state lies in the arena.
+bool Builder::IsStepInput(ValueId id) const {
+  for (const GraphInput& input : spec_.graph->inputs) {
+    if (input.value == id) {
+      return input.role == InputRole::kTokenIds || input.role == InputRole::kPositions ||
+             input.role == InputRole::kOutputRows;
+    }
+  }
+  return false;
+}
 
 uint32_t Builder::AddDim(const Dim& dim) {
   for (size_t i = 0; i < draft_.dims.size(); ++i) {
@@ -159,8 +171,15 @@ StatusOr<uint32_t> Builder::AddValue(ValueId id) {
     if (value.kind == ValueKind::kWeight) {
       plan.kind = BufferKind::kWeight;
       plan.weight = AddWeight(value.index);
-    } else if (!spec_.values.empty()) {
+    } else if (IsStepInput(id)) {
+      plan.kind = BufferKind::kStep;
+    }
+    if (value.kind != ValueKind::kWeight && !spec_.values.empty()) {
       const ValueBinding& binding = spec_.values[id];
+      // What Measure took for granted.
+      if ((binding.kind == BufferKind::kStep) != (plan.kind == BufferKind::kStep)) {
+        return Internal("value %s is bound against its role", Quoted(value.name).c_str());
+      }
       plan.kind = binding.kind;
       plan.step_field = binding.step_field;
       plan.offset = binding.offset;

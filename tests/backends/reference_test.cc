@@ -2,17 +2,12 @@
 
 #include "backends/reference/reference_backend.h"
 #include "tests/support/graph_runner.h"
+#include "tests/support/status.h"
 #include "tests/support/step_builder.h"
 #include "tests/support/test_model.h"
 
 namespace samara::test {
 namespace {
-
-#define REQUIRE_OK(expression)                        \
-  do {                                                \
-    const Status status_ = (expression);              \
-    REQUIRE_MESSAGE(status_.ok(), status_.message()); \
-  } while (0)
 
 TEST_CASE("a product by hand, in both modes") {
   for (const Backend* backend : {ReferenceBackend(), Float64Backend()}) {

@@ -19,6 +19,7 @@
 #include "formats/graph.h"
 #include "formats/quant/blocks.h"
 #include "tests/support/random.h"
+#include "tests/support/status.h"
 
 namespace samara::test {
 
@@ -162,8 +163,7 @@ class TestModel {
       op.outputs.push_back(AddValue(value));
     }
     std::vector<ValueType> types;
-    const Status status = InferTypes(package, graph, op, &types);
-    REQUIRE_MESSAGE(status.ok(), status.message());
+    REQUIRE_OK(InferTypes(package, graph, op, &types));
     REQUIRE(types.size() == op.outputs.size());
     for (size_t i = 0; i < types.size(); ++i) {
       graph.values[op.outputs[i]].dtype = types[i].dtype;
