@@ -4,9 +4,9 @@
 #include <new>
 #include <type_traits>
 
-#include "backends/reference/float_env.h"
 #include "backends/reference/plan.h"
 #include "backends/reference/tensor.h"
+#include "runtime/float_env.h"
 
 namespace samara {
 namespace reference {
