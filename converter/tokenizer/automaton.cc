@@ -12,6 +12,23 @@ constexpr size_t kMaxSets = 1024;
 constexpr uint32_t kMaxClasses = 255;
 constexpr uint64_t kMaxWork = 200'000'000;  // places visited while compiling: seconds
 
+bool MayBeEmpty(const RegexNode& node) {
+  const auto& children = node.children;
+  switch (node.kind) {
+    case RegexNode::Kind::kSet:
+      return false;
+    case RegexNode::Kind::kLookahead:
+      return true;
+    case RegexNode::Kind::kConcat:
+      return std::all_of(children.begin(), children.end(), MayBeEmpty);
+    case RegexNode::Kind::kAlternate:
+      return std::any_of(children.begin(), children.end(), MayBeEmpty);
+    case RegexNode::Kind::kRepeat:
+      return node.min == 0 || MayBeEmpty(children[0]);
+  }
+  return true;
+}
+
 }  // namespace
 
 uint32_t Alphabet::AddSet(const CharSet& set) {
@@ -107,6 +124,10 @@ Status Automaton::Add(const RegexNode& node, uint32_t next, Alphabet* alphabet, 
       break;
   }
   const RegexNode& body = node.children[0];
+  if (node.max > 1 && MayBeEmpty(body)) {
+    // Engines differ in what an iteration that reads nothing does.
+    return Unsupported("pattern %s: it repeats what may be empty, which cannot be compiled", name_.c_str());
+  }
   uint32_t exit = next;
   if (node.possessive) {
     // To stop is allowed only where the body cannot go on.
@@ -116,7 +137,7 @@ Status Automaton::Add(const RegexNode& node, uint32_t next, Alphabet* alphabet, 
   const auto choice = [&node](uint32_t into, uint32_t out) {
     return node.greedy ? std::vector<uint32_t>{into, out} : std::vector<uint32_t>{out, into};
   };
-  uint32_t current = exit;
+  uint32_t current = next;
   if (node.max == kRegexUnbounded) {
     current = AddPlace({Place::Kind::kSplit, false, 0, 0, {}});
     uint32_t first;

@@ -155,7 +155,8 @@ Status ReadDecoder(const Json& decoder, Vocabulary* vocabulary, Decoded* decoded
     std::string text = vocabulary->content[id];
     if (reader.byte_level) {
       std::string bytes;
-      if (BytesOfToken(text, &bytes)) text = std::move(bytes);  // else it stands for itself
+      // An added token that the model lacks matches, and is, its own text.
+      if (vocabulary->id_of.contains(text) && BytesOfToken(text, &bytes)) text = std::move(bytes);
     }
     for (const Step& step : reader.steps) {
       switch (step.kind) {
