@@ -27,7 +27,7 @@ if grep -vE "$allowed" "$scratch/needed"; then bad "libsamara.so depends on the 
 [[ $(wc -l <"$scratch/exports") -ge 10 ]] || bad "fewer than 10 exported symbols: was the library built whole?"
 if grep -vE '^samara_' "$scratch/exports"; then bad "libsamara.so exports the above"; fi
 
-# Whatever can end the process, or throw, is on the list, and the list holds nothing else.
+# Whatever can end the process, or throw, is on the list.
 abort_list=$here/abort_symbols.txt
 pattern='^(_?_?exit|_Exit|quick_exit|abort|raise|t?kill|pthread_(kill|exit)|__assert.*|__stack_chk_fail|__fortify_fail|__chk_fail|.*_chk|__cxa_(throw|rethrow|bad_cast|bad_typeid|pure_virtual|deleted_virtual|throw_bad_.*|call_unexpected|call_terminate)|_ZSt.*terminate.*|_ZSt.*unexpected.*|_ZSt.*__throw_.*|_ZSt.*rethrow.*|_ZSt.*glibcxx_assert.*|_Unwind_(Resume|RaiseException|Resume_or_Rethrow)|longjmp|siglongjmp)$'
 "$nm" -D --undefined-only "$library" | awk '{ print $NF }' | sed 's/@.*//' | grep -E "$pattern" | sort -u \
