@@ -49,6 +49,15 @@ inline constexpr double kF32DotElement = 3e-6;
 // BF16 activations: 8 bits, 2^-9 / sqrt(3) = 1.1e-3 for uniform mantissas.
 inline constexpr double kBf16Norm = 3e-3;
 inline constexpr double kBf16Element = 1e-2;
+// Keys and values stored in F16: 11 bits, 2^-12 / sqrt(3) = 1.4e-4 each, partly averaged away.
+inline constexpr double kF16StateNorm = 5e-4;
+inline constexpr double kF16StateElement = 2e-3;
+// Angles are rounded to F32: half an ulp at 4,096 is 2.4e-4, and most of them are small.
+inline constexpr double kRopeNorm = 1e-4;
+inline constexpr double kRopeElement = 4e-4;
+// Fused against decomposed: both F32, other orders.
+inline constexpr double kDecompositionNorm = 2e-6;
+inline constexpr double kDecompositionElement = 5e-6;
 // int8 activations: amax / 127 / sqrt(12) of blocks of 32 normal numbers (amax about 2.1 sigma) is 5e-3.
 inline constexpr double kInt8Norm = 1e-2;
 inline constexpr double kInt8Element = 3e-2;
