@@ -6,7 +6,6 @@ namespace samara::cpu {
 namespace {
 
 // --- linear, matmul
-// ---------------------------------------------------------------------------------------
 
 struct LinearCall : Call {
   StepDim n_tokens;
@@ -118,7 +117,6 @@ bool CodecOf(DType dtype, Codec* codec) {
 }
 
 // --- rms_norm, rope_table, rope, glu
-// ----------------------------------------------------------------------
 
 template <typename Args, typename Fn>
 struct RowCall : Call {

@@ -13,7 +13,6 @@ uint64_t PoolSlots(const Builder& b, const State& state) {
 }
 
 // --- state_write
-// ------------------------------------------------------------------------------------------
 
 struct WriteCall : Call {
   StepDim n_tokens;
@@ -59,7 +58,6 @@ Status AddWrite(Builder* b, const Op& op) {
 }
 
 // --- state_read
-// -------------------------------------------------------------------------------------------
 
 struct ReadCall : Call {
   Operand y;
@@ -114,7 +112,6 @@ Status AddRead(Builder* b, const Op& op) {
 }
 
 // --- state_visible
-// ----------------------------------------------------------------------------------------
 
 struct VisibleCall : Call {
   StepDim n_tokens;
@@ -163,7 +160,6 @@ Status AddVisible(Builder* b, const Op& op) {
 }
 
 // --- attention
-// --------------------------------------------------------------------------------------------
 
 struct AttentionCall : Call {
   StepDim n_tokens;

@@ -89,7 +89,6 @@ class Builder {
   const KernelTable& kernels() const { return kernels_; }
 
   // --- For the operators' builders (ops_*.cc)
-  // ---------------------------------------------------------------
   template <typename T>
   Status New(uint64_t n, T** out) {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 64);

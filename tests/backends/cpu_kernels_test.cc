@@ -61,7 +61,6 @@ std::vector<float> Numbers(Random* random, uint64_t n, Kind kind) {
 }
 
 // --- linear
-// -----------------------------------------------------------------------------------------------
 
 struct LinearCase {
   uint64_t rows, cols, tokens;
@@ -231,7 +230,6 @@ TEST_CASE("linear kernels: extreme quants") {
 }
 
 // --- Row kernels
-// ------------------------------------------------------------------------------------------
 
 TEST_CASE("norm kernels") {
   uint64_t seed = 100;
@@ -364,7 +362,6 @@ TEST_CASE("batch_matmul kernels") {
 }
 
 // --- States and attention
-// ---------------------------------------------------------------------------------
 
 struct AttentionCase {
   uint64_t heads, kv_heads, key_dim, value_dim, held, tokens;

@@ -96,7 +96,6 @@ void Glu(const GluArgs& args, uint64_t begin, uint64_t end) {
 }
 
 // --- Slots
-// ----------------------------------------------------------------------------------------------
 
 SAMARA_INLINE uint32_t Field(const uint8_t* p) {
   uint32_t v;
@@ -151,7 +150,6 @@ void StateWrite(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin, u
 }
 
 // --- Core operators
-// ---------------------------------------------------------------------------------------
 
 struct SqrtOf {
   static SAMARA_INLINE F32x16 Of(F32x16 x) { return Sqrt(x); }

@@ -155,7 +155,6 @@ SAMARA_INLINE void Prefetch(const void* p) {
 }
 
 // --- int8 dots: 4 bytes of each of 16 rows
-// ------------------------------------------------------------------
 
 SAMARA_INLINE I8x64 LoadBytes(const uint8_t* p) {
   const auto* q = reinterpret_cast<const __m256i*>(p);

@@ -92,7 +92,6 @@ SAMARA_INLINE void Prefetch(const void* p) {
 }
 
 // --- int8 dots: a register holds 4 bytes of each of 16 rows
-// -----------------------------------------------
 
 SAMARA_INLINE I8x64 LoadBytes(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 SAMARA_INLINE I8x64 LowNibbles(I8x64 a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }

@@ -229,7 +229,6 @@ SAMARA_INLINE F32x16 ToFloat(const I32x16& a) {
 SAMARA_INLINE void Prefetch(const void* p) { __builtin_prefetch(p); }
 
 // --- int8 dots: 4 bytes of each of 16 rows
-// ------------------------------------------------------------------
 
 SAMARA_INLINE I8x64 LoadBytes(const uint8_t* p) {
   I8x64 r;
