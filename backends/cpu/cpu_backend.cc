@@ -172,6 +172,7 @@ class CpuBackendImpl final : public Backend {
  public:
   const char* name() const override { return "cpu"; }
   bool host_memory() const override { return true; }
+  bool exact() const override { return true; }
   bool Supports(const Package& package, const Graph& graph, const Op& op) const override {
     return SupportsOp(package, graph, op);
   }
