@@ -39,7 +39,7 @@ Status Builder::Take(uint64_t bytes, void** memory) {
   const uint64_t size = AlignUp(bytes);
   if (measuring()) {
     // Aligned by hand: over-aligned array allocation would need a deleter of its own.
-    throwaway_.emplace_back(new uint8_t[size + kAlign]());
+    throwaway_.push_back(std::make_unique<uint8_t[]>(size + kAlign));
     const uintptr_t address = reinterpret_cast<uintptr_t>(throwaway_.back().get());
     *memory = reinterpret_cast<void*>(AlignUp(address));
   } else {
