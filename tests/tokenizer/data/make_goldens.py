@@ -2,17 +2,21 @@
 """Makes the tokenizer goldens: corpus.txt, NAME.json (small trained tokenizers), NAME.hashes.
 
 Needs `pip install tokenizers==0.23.3` in an environment of its own; tests never run this script.
-  python tests/tokenizer/data/make_goldens.py
+  python tests/tokenizer/data/make_goldens.py [NAME=TOKENIZER.json ...]
+
+Each NAME=TOKENIZER.json makes NAME.hashes only, for a tokenizer that is not committed (stories260k).
 
 corpus.txt      2,000 texts, one a line; \\n \\r \\t \\\\ and \\u{HEX} are escapes.
 NAME.hashes     a line per text: FNV-1a-64 over the ids as little-endian i32, first those with special tokens in the
                 text parsed, then those with special tokens as plain text; for tokenizers that are not byte-level then
                 FNV-1a-64 over the text that the first ids decode to, special tokens skipped.
 """
+import collections
 import json
 import os
 import random
 import struct
+import sys
 
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -129,12 +133,19 @@ def template(tk, before, after=()):
         single=" ".join(list(before) + ["$A"] + list(after)), special_tokens=[(n, tk.token_to_id(n)) for n in names])
 
 
-def sentencepiece(lines, vocab_size, limit_alphabet):
+def limited(lines, n):
+    """The lines with their n most frequent characters only (the trainer's own limit is not deterministic)."""
+    counts = collections.Counter("".join(lines))
+    kept = set(sorted(counts, key=lambda c: (-counts[c], c))[:n])
+    return ["".join(c for c in line if c in kept) for line in lines]
+
+
+def sentencepiece(lines, vocab_size, n_alphabet):
     bytes_ = ["<0x%02X>" % b for b in range(256)]
     tk = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
     tk.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    tk.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False, limit_alphabet=limit_alphabet,
-                                                      special_tokens=["<unk>", "<s>", "</s>"] + bytes_))
+    tk.train_from_iterator(limited(lines, n_alphabet), trainers.BpeTrainer(
+        vocab_size=vocab_size, show_progress=False, special_tokens=["<unk>", "<s>", "</s>"] + bytes_))
     data = json.loads(tk.to_str())
     data["added_tokens"] = data["added_tokens"][:3]  # the byte tokens are plain tokens
     return Tokenizer.from_str(json.dumps(data))
@@ -191,7 +202,7 @@ def make_tokenizers(lines):
 
     tk = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     tk.pre_tokenizer = pre_tokenizers.Whitespace()
-    tk.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=900, show_progress=False, limit_alphabet=150, special_tokens=["<unk>", "<s>"]))
+    tk.train_from_iterator(limited(lines, 150), trainers.BpeTrainer(vocab_size=900, show_progress=False, special_tokens=["<unk>", "<s>"]))
     yield "words", tk
 
 
@@ -199,6 +210,21 @@ def fnv(data, h=0xCBF29CE484222325):
     for b in data:
         h = ((h ^ b) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return h
+
+
+def write_hashes(name, path, lines):
+    tk = Tokenizer.from_file(path)
+    text_level = "ByteLevel" not in str(json.loads(tk.to_str())["decoder"])
+    with open(os.path.join(HERE, name + ".hashes"), "w", newline="\n") as f:
+        for line in lines:
+            tk.encode_special_tokens = False
+            ids = tk.encode(line).ids
+            tk.encode_special_tokens = True
+            plain = tk.encode(line).ids
+            row = "%016x" % fnv(struct.pack("<%di" % (len(ids) + len(plain)), *ids, *plain))
+            if text_level:
+                row += " %016x" % fnv(tk.decode(ids).encode("utf-8"))
+            f.write(row + "\n")
 
 
 def main():
@@ -211,19 +237,10 @@ def main():
         with open(path, "w", encoding="utf-8", newline="\n") as f:
             json.dump(data, f, ensure_ascii=False, separators=(",", ":"))
             f.write("\n")
-        tk = Tokenizer.from_file(path)
-        text_level = "ByteLevel" not in str(data["decoder"])
-        with open(os.path.join(HERE, name + ".hashes"), "w", newline="\n") as f:
-            for line in lines:
-                tk.encode_special_tokens = False
-                ids = tk.encode(line).ids
-                tk.encode_special_tokens = True
-                plain = tk.encode(line).ids
-                row = "%016x" % fnv(struct.pack("<%di" % (len(ids) + len(plain)), *ids, *plain))
-                if text_level:
-                    row += " %016x" % fnv(tk.decode(ids).encode("utf-8"))
-                f.write(row + "\n")
+        write_hashes(name, path, lines)
         print(name, tk.get_vocab_size(), os.path.getsize(path))
+    for argument in sys.argv[1:]:
+        write_hashes(*argument.split("=", 1), lines)
 
 
 if __name__ == "__main__":
