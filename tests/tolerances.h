@@ -77,6 +77,10 @@ inline constexpr double kDecomposedLogits = 2e-5;
 // sides round each of some hundred sums, 6e-8 each; the bar is the one promised to users.
 inline constexpr double kFamilyLogits = 1e-4;
 
+// Logits of a tiny model with one kind of composite decomposed, over the largest |logit|: the same
+// sums in another order.
+inline constexpr float kUnknownCompositeLogits = 1e-5f;
+
 }  // namespace samara::tolerance
 
 #endif  // SAMARA_TESTS_TOLERANCES_H_
