@@ -118,13 +118,17 @@ int Run(const Flags& flags) {
   return WriteAll(text, stdout) ? kExitOk : Fail(kExitFailed, "cannot write to standard output");
 }
 
+int Main(int argc, char** argv) {
+  CLI::App app("Measures a packed model: tokens a second for prompts and for generation.");
+  Flags flags;
+  AddFlags(&app, &flags);
+  if (const std::optional<int> code = Parse(&app, "samara-bench", argc, argv)) return *code;
+  return Run(flags);
+}
+
 }  // namespace
 }  // namespace samara::apps
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures a packed model: tokens a second for prompts and for generation.");
-  samara::apps::Flags flags;
-  samara::apps::AddFlags(&app, &flags);
-  if (const auto code = samara::apps::Parse(&app, "samara-bench", argc, argv)) return *code;
-  return samara::apps::Run(flags);
+  return samara::apps::GuardMemory([&] { return samara::apps::Main(argc, argv); });
 }

@@ -11,6 +11,7 @@
 #include "converter/convert.h"
 #include "converter/output_file.h"
 #include "formats/dtypes.h"
+#include "runtime/goldens.h"
 
 namespace samara::apps {
 namespace {
@@ -79,6 +80,7 @@ int MakeRandom(const std::string& name, const std::string& type, uint64_t seed,
   options.source = source;
   options.output = output;
   options.quant = dtype->dtype;
+  options.goldens = MakeGoldens;
   const auto summary = Convert(options);
   if (!summary.ok()) return FailStatus(summary.status());
   Note(output + ": " + Count(summary->parameters) + " parameters, " +

@@ -172,13 +172,17 @@ int Run(const Flags& flags) {
   return code;
 }
 
+int Main(int argc, char** argv) {
+  CLI::App app("Runs a packed model: prints a prompt and what the model appends to it.");
+  Flags flags;
+  AddFlags(&app, &flags);
+  if (const std::optional<int> code = Parse(&app, "samara-chat", argc, argv)) return *code;
+  return Run(flags);
+}
+
 }  // namespace
 }  // namespace samara::apps
 
 int main(int argc, char** argv) {
-  CLI::App app("Runs a packed model: prints a prompt and what the model appends to it.");
-  samara::apps::Flags flags;
-  samara::apps::AddFlags(&app, &flags);
-  if (const auto code = samara::apps::Parse(&app, "samara-chat", argc, argv)) return *code;
-  return samara::apps::Run(flags);
+  return samara::apps::GuardMemory([&] { return samara::apps::Main(argc, argv); });
 }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <new>
 
 #include "apps/common/text.h"
 
@@ -52,6 +53,14 @@ std::optional<int> Parse(CLI::App* app, const char* program, int argc, char** ar
     return Fail(kExitUsage, error.what(), std::string(program) + " --help lists the flags");
   }
   return std::nullopt;
+}
+
+int GuardMemory(const std::function<int()>& run) {
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return Fail(kExitFailed, "out of memory");
+  }
 }
 
 int Fail(int exit_code, std::string_view message, std::string_view hint) {

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ int ExitCodeOf(samara_status status);
 
 // Names the program for errors and --version, and parses. A value is the exit code to end with.
 std::optional<int> Parse(CLI::App* app, const char* program, int argc, char** argv);
+
+// Runs a program; where it cannot go on for want of memory, says so.
+int GuardMemory(const std::function<int()>& run);
 
 // Print one line and give the exit code back. `hint` may be empty.
 int Fail(int exit_code, std::string_view message, std::string_view hint = {});

@@ -109,7 +109,8 @@ std::string Table::Text() const {
     std::string line(static_cast<size_t>(indent_), ' ');
     for (size_t i = 0; i < row.size(); ++i) {
       const std::string padding(widths[i] - row[i].size(), ' ');
-      const bool right = !row[i].empty() && row[i][0] >= '0' && row[i][0] <= '9';
+      const bool last = i + 1 == row.size();
+      const bool right = !last && !row[i].empty() && row[i][0] >= '0' && row[i][0] <= '9';
       if (i > 0) line += "  ";
       line += right ? padding + row[i] : row[i] + padding;
     }

@@ -23,8 +23,8 @@ std::string Count(uint64_t value);              // "1,234,567"
 // All of `text` to the stream, flushed; false if that failed (full disk, closed pipe).
 bool WriteAll(std::string_view text, std::FILE* stream);
 
-// Rows of cells, printed in columns; a cell that begins with a digit goes to the right of its
-// column.
+// Rows of cells, printed in columns. A cell that begins with a digit goes to the right of its
+// column, but not in the last one.
 class Table {
  public:
   explicit Table(int indent = 2) : indent_(indent) {}

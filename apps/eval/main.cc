@@ -187,13 +187,17 @@ int Run(const Flags& flags) {
   return Fail(kExitUsage, "nothing to do", "give --logits, --tokenize, --perplexity or --kl");
 }
 
+int Main(int argc, char** argv) {
+  CLI::App app("Prints logits, token ids and quality measures of a packed model.");
+  Flags flags;
+  AddFlags(&app, &flags);
+  if (const std::optional<int> code = Parse(&app, "samara-eval", argc, argv)) return *code;
+  return Run(flags);
+}
+
 }  // namespace
 }  // namespace samara::apps
 
 int main(int argc, char** argv) {
-  CLI::App app("Prints logits, token ids and quality measures of a packed model.");
-  samara::apps::Flags flags;
-  samara::apps::AddFlags(&app, &flags);
-  if (const auto code = samara::apps::Parse(&app, "samara-eval", argc, argv)) return *code;
-  return samara::apps::Run(flags);
+  return samara::apps::GuardMemory([&] { return samara::apps::Main(argc, argv); });
 }

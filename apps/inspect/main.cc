@@ -81,13 +81,17 @@ int Run(const Flags& flags) {
   return code;
 }
 
+int Main(int argc, char** argv) {
+  CLI::App app("Shows what a package holds and needs, and checks it.");
+  Flags flags;
+  AddFlags(&app, &flags);
+  if (const std::optional<int> code = Parse(&app, "samara-inspect", argc, argv)) return *code;
+  return Run(flags);
+}
+
 }  // namespace
 }  // namespace samara::apps
 
 int main(int argc, char** argv) {
-  CLI::App app("Shows what a package holds and needs, and checks it.");
-  samara::apps::Flags flags;
-  samara::apps::AddFlags(&app, &flags);
-  if (const auto code = samara::apps::Parse(&app, "samara-inspect", argc, argv)) return *code;
-  return samara::apps::Run(flags);
+  return samara::apps::GuardMemory([&] { return samara::apps::Main(argc, argv); });
 }

@@ -131,7 +131,7 @@ int PrintSummary(const PackageReader& file, JsonWriter* json, std::string* text)
   table.Row({"name", Escaped(package.name)});
   table.Row({"file", BytesText(file.header().file_bytes) + " (" + Count(file.header().file_bytes) +
                          " bytes), format version " + std::to_string(kFormatVersion)});
-  table.Row({"parameters", Count(elements) + " "});
+  table.Row({"parameters", Count(elements)});
   for (const auto& [type, total] : TotalsByType(package)) {
     table.Row({"weights " + type, std::to_string(total.weights) + " tensors, " +
                                       Count(total.elements) + " elements, " +
@@ -167,7 +167,7 @@ int PrintSummary(const PackageReader& file, JsonWriter* json, std::string* text)
                  (chat.tree.empty() ? " (text only)" : "");
   }
   table.Row({"chat templates", templates.empty() ? "none" : templates});
-  table.Row({"goldens", std::to_string(package.goldens.size()) + " "});
+  table.Row({"goldens", std::to_string(package.goldens.size())});
   std::string features;
   for (const std::string& feature : package.required_features)
     features += (features.empty() ? "" : ", ") + Escaped(feature);
