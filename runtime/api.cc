@@ -68,10 +68,28 @@ Status CheckSize(const T* object, const char* what) {
   return InvalidArgument("%s: struct_size is %zu, want %zu", what, object->struct_size, sizeof(T));
 }
 
+// Puts the file's name before what is wrong with the file.
+Status Named(const Status& status, const char* path) {
+  if (path == nullptr) return status;
+  switch (status.code()) {
+    case StatusCode::kInvalidFile:
+    case StatusCode::kIo:
+    case StatusCode::kUnsupported:
+      return status.WithContext(Quoted(path, 512));
+    default:
+      return status;
+  }
+}
+Status OpenNamed(const char* path, PackageFile* file) {
+  if (path == nullptr) return Null("path");
+  return PackageFile::OpenPath(path, file).WithContext(Quoted(path, 512));
+}
+
 // Opens the file with `open` and loads it on the backend asked for. "auto" goes on to the next
 // backend only where one has no device here.
 template <typename Open>
-samara_status OpenModel(const samara_model_options* options, samara_model** model, Open&& open) {
+samara_status OpenModel(const samara_model_options* options, const char* path, samara_model** model,
+                        Open&& open) {
   return Guard([&]() -> Status {
     if (model == nullptr) return Null("model");
     *model = nullptr;
@@ -91,7 +109,7 @@ samara_status OpenModel(const samara_model_options* options, samara_model** mode
       ++next;
     } while (status.code() == StatusCode::kNotFound && read.any_backend && next < list.count);
     if (status.ok()) *model = reinterpret_cast<samara_model*>(loaded);
-    return status;
+    return Named(status, path);
   });
 }
 
@@ -125,21 +143,18 @@ const char* samara_last_error(void) { return last_error; }
 
 samara_status samara_model_open(const char* path, const samara_model_options* options,
                                 samara_model** model) {
-  return OpenModel(options, model, [&](PackageFile* file) -> Status {
-    if (path == nullptr) return Null("path");
-    return PackageFile::OpenPath(path, file);
-  });
+  return OpenModel(options, path, model, [&](PackageFile* file) { return OpenNamed(path, file); });
 }
 
 samara_status samara_model_open_memory(const void* data, size_t size,
                                        const samara_model_options* options, samara_model** model) {
-  return OpenModel(options, model,
+  return OpenModel(options, nullptr, model,
                    [&](PackageFile* file) { return PackageFile::OpenMemory(data, size, file); });
 }
 
 samara_status samara_model_open_fd(int fd, uint64_t offset, uint64_t length,
                                    const samara_model_options* options, samara_model** model) {
-  return OpenModel(options, model, [&](PackageFile* file) {
+  return OpenModel(options, nullptr, model, [&](PackageFile* file) {
     return PackageFile::OpenFd(fd, offset, length, file);
   });
 }
@@ -221,21 +236,21 @@ int samara_model_is_eos(const samara_model* model, int32_t token) {
 samara_status samara_plan(const char* path, const samara_model_options* options,
                           samara_memory_fn each, void* user, uint64_t* counted) {
   return Guard([&]() -> Status {
-    if (path == nullptr) return Null("path");
     ApiOptions read;
     SAMARA_RETURN_IF_ERROR(ReadOptions(options, &read));
     read.load.memory_budget = 0;
     const Backend* backend = nullptr;
     SAMARA_RETURN_IF_ERROR(FindBackend(read.backend, &backend));
     PackageFile file;
-    SAMARA_RETURN_IF_ERROR(PackageFile::OpenPath(path, &file));
+    SAMARA_RETURN_IF_ERROR(OpenNamed(path, &file));
     ParsedPackage parsed;
-    SAMARA_RETURN_IF_ERROR(ReadPackage(file, &parsed));
+    SAMARA_RETURN_IF_ERROR(Named(ReadPackage(file, &parsed), path));
     FileFacts facts;
     facts.file_bytes = file.bytes();
     facts.metadata_bytes = parsed.header.metadata_bytes;
     MemoryList list;
-    SAMARA_RETURN_IF_ERROR(PlanMemory(parsed.package, facts, read.load, *backend, &list));
+    SAMARA_RETURN_IF_ERROR(
+        Named(PlanMemory(parsed.package, facts, read.load, *backend, &list), path));
     for (const MemoryItem& item : list.items) {
       const samara_memory_item out = {item.name.c_str(), item.bytes, item.alignment,
                                       static_cast<samara_memory_class>(item.kind),
@@ -552,11 +567,11 @@ samara_status samara_backend_at(uint32_t index, const char** name, const char** 
 samara_status samara_verify(const char* path, const samara_model_options* options,
                             samara_line_fn each, void* user) {
   return Guard([&]() -> Status {
-    if (path == nullptr) return Null("path");
     ApiOptions read;
     SAMARA_RETURN_IF_ERROR(ReadOptions(options, &read));
     const Backend* backend = nullptr;
     SAMARA_RETURN_IF_ERROR(FindBackend(read.backend, &backend));
+    if (path == nullptr) return Null("path");
     return VerifyGoldens(path, *backend, read.load, [&](const std::string& line) {
       if (each != nullptr) each(user, line.c_str());
     });

@@ -1,0 +1,268 @@
+/* The public interface from C99: every function is called at least once. Usage: c_api_test PACKAGE
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "samara/samara.h"
+
+static int failures = 0;
+
+static void check(int holds, const char* text, int line) {
+  if (holds) return;
+  fprintf(stderr, "line %d: %s (last error: %s)\n", line, text, samara_last_error());
+  ++failures;
+}
+#define CHECK(condition) check((condition) ? 1 : 0, #condition, __LINE__)
+#define CHECK_STATUS(call, status) check((call) == (status), #call " gives " #status, __LINE__)
+
+static void count_item(void* user, const samara_memory_item* item) {
+  uint64_t* sum = (uint64_t*)user;
+  CHECK(item->name != NULL && item->name[0] != '\0');
+  if (item->kind != SAMARA_MEMORY_MAPPED) *sum += item->bytes;
+}
+
+static void count_line(void* user, samara_log_level level, const char* line) {
+  (void)level;
+  CHECK(strlen(line) > 0 && strchr(line, '\n') == NULL);
+  ++*(int*)user;
+}
+
+static int stop_prefill(void* user, const char* stage, uint64_t done, uint64_t total) {
+  (void)user;
+  CHECK(done <= total);
+  return strcmp(stage, "prefill") == 0;
+}
+
+static void ignore_line(void* user, const char* line) {
+  (void)user;
+  (void)line;
+}
+
+static void test_errors(const char* path) {
+  samara_model* model = (samara_model*)&failures;
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  const char *name = NULL, *description = NULL;
+  uint32_t n = 0;
+
+  CHECK(strcmp(samara_version(), "0.1.0") == 0);
+  CHECK(strcmp(samara_status_name(SAMARA_INVALID_FILE), "INVALID_FILE") == 0);
+
+  CHECK_STATUS(samara_model_open("/nonexistent/file", NULL, &model), SAMARA_NOT_FOUND);
+  CHECK(model == NULL);
+  CHECK(strstr(samara_last_error(), "/nonexistent/file") != NULL);
+  CHECK_STATUS(samara_model_open("/", NULL, &model), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_model_open("/dev/null", NULL, &model), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_model_open(NULL, NULL, &model), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_model_open(path, NULL, NULL), SAMARA_INVALID_ARGUMENT);
+  options.struct_size = 8;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_INVALID_ARGUMENT);
+  options.struct_size = sizeof options;
+  options.backend = "abacus";
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_NOT_FOUND);
+  CHECK(strstr(samara_last_error(), "abacus") != NULL &&
+        strstr(samara_last_error(), "cpu") != NULL);
+  options.backend = NULL;
+  options.isa = "abacus";
+  CHECK(samara_model_open(path, &options, &model) != SAMARA_OK);
+  CHECK(strstr(samara_last_error(), "abacus") != NULL);
+  options.isa = NULL;
+  options.n_threads = 1000000;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_INVALID_ARGUMENT);
+  options.n_threads = 0;
+  options.kv_type = (samara_kv_type)77;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_INVALID_ARGUMENT);
+
+  CHECK_STATUS(samara_model_close(NULL), SAMARA_OK);
+  CHECK(samara_last_error()[0] == '\0');
+  samara_session_close(NULL);
+  samara_cancel(NULL);
+  samara_cancel_clear(NULL);
+  while (samara_backend_at(n, &name, &description) == SAMARA_OK) {
+    CHECK(strlen(name) > 0 && strlen(description) > 0);
+    ++n;
+  }
+  CHECK(n >= 2);
+  CHECK(samara_feed(NULL, NULL, 0) == SAMARA_INVALID_ARGUMENT);
+  CHECK(samara_step(NULL, 1) == SAMARA_INVALID_ARGUMENT);
+  CHECK(samara_pending(NULL) == 0 && samara_length(NULL) == 0 && samara_tokens(NULL) == NULL);
+}
+
+static void test_model(samara_model* model, const char* path, uint64_t planned) {
+  samara_model_info info;
+  samara_sampling sampling;
+  samara_session_options session_options = SAMARA_SESSION_OPTIONS_INIT;
+  samara_statistics statistics;
+  samara_session *a = NULL, *b = NULL, *c = NULL;
+  samara_session* both[2];
+  const int32_t prompt[5] = {3, 1, 4, 1, 5};
+  const float* logits = NULL;
+  const char *key = NULL, *value = NULL;
+  int32_t token = -1, other = -1;
+  size_t n = 0, i;
+  char text[64];
+  samara_detokenizer detokenizer;
+
+  memset(&info, 0, sizeof info);
+  CHECK_STATUS(samara_model_get_info(model, &info), SAMARA_INVALID_ARGUMENT);
+  info.struct_size = sizeof info;
+  CHECK_STATUS(samara_model_get_info(model, &info), SAMARA_OK);
+  CHECK(strcmp(info.name, "tiny") == 0 && strcmp(info.backend, "cpu") == 0);
+  CHECK(info.vocab == 320 && info.n_ctx == 64 && info.max_sessions == 2 && info.parameters > 0);
+  CHECK(samara_model_metadata(model, "license") != NULL);
+  CHECK(samara_model_metadata(model, "no such key") == NULL);
+  CHECK_STATUS(samara_model_metadata_at(model, 0, &key, &value), SAMARA_OK);
+  CHECK_STATUS(samara_model_metadata_at(model, 1000, &key, &value), SAMARA_NOT_FOUND);
+  CHECK(samara_model_is_eos(model, 319) == 1 && samara_model_is_eos(model, 0) == 0);
+
+  /* This package has no tokenizer. */
+  CHECK(samara_tokenize_work_size(model, 10) == 0);
+  CHECK_STATUS(samara_tokenize(model, "a", 1, 0, NULL, 0, &token, 1, &n), SAMARA_UNSUPPORTED);
+  memset(&detokenizer, 0, sizeof detokenizer);
+  CHECK_STATUS(samara_detokenize(model, &detokenizer, 1, 0, text, sizeof text, &n),
+               SAMARA_UNSUPPORTED);
+  CHECK_STATUS(samara_detokenize_end(model, &detokenizer, text, sizeof text, &n),
+               SAMARA_UNSUPPORTED);
+
+  CHECK_STATUS(samara_model_sampling(model, &sampling), SAMARA_OK);
+  CHECK(sampling.struct_size == sizeof sampling && sampling.temperature == 0);
+  session_options.sampling = &sampling;
+  CHECK_STATUS(samara_session_create(model, &session_options, &a), SAMARA_OK);
+  CHECK_STATUS(samara_session_create(model, NULL, &b), SAMARA_OK);
+  CHECK_STATUS(samara_session_create(model, NULL, &c), SAMARA_RESOURCE_EXHAUSTED);
+  CHECK(c == NULL);
+  CHECK(samara_model_allocated(model) == planned);
+  CHECK_STATUS(samara_model_close(model), SAMARA_FAILED_PRECONDITION);
+
+  CHECK_STATUS(samara_sample(a, &token), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_feed(a, prompt, 5), SAMARA_OK);
+  CHECK(samara_pending(a) == 5 && samara_length(a) == 0 && samara_tokens(a)[2] == 4);
+  CHECK_STATUS(samara_logits(a, -1, &logits, &n), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_run(a), SAMARA_OK);
+  CHECK_STATUS(samara_run(a), SAMARA_FAILED_PRECONDITION);
+  CHECK(samara_pending(a) == 0 && samara_length(a) == 5 && samara_logits_rows(a) == 1);
+  CHECK_STATUS(samara_logits(a, -1, &logits, &n), SAMARA_OK);
+  CHECK(n == 320);
+  CHECK_STATUS(samara_sample(a, &token), SAMARA_OK);
+  for (i = 0; i < n; ++i) CHECK(isfinite(logits[i]) && logits[i] <= logits[token]);
+  CHECK_STATUS(samara_hidden(a, -1, &logits, &n), SAMARA_OK);
+  CHECK(n == 64);
+
+  /* Two sessions in one step give what one alone gives. */
+  CHECK_STATUS(samara_session_reset(a), SAMARA_OK);
+  CHECK_STATUS(samara_feed(a, prompt, 5), SAMARA_OK);
+  CHECK_STATUS(samara_feed(b, prompt, 5), SAMARA_OK);
+  both[0] = b;
+  both[1] = a;
+  CHECK_STATUS(samara_step(both, 2), SAMARA_OK);
+  CHECK_STATUS(samara_sample(a, &other), SAMARA_OK);
+  CHECK(other == token);
+  CHECK_STATUS(samara_sample(b, &other), SAMARA_OK);
+  CHECK(other == token);
+
+  CHECK_STATUS(samara_rewind(b, 2), SAMARA_OK);
+  CHECK(samara_length(b) == 2);
+  CHECK_STATUS(samara_rewind(b, 3), SAMARA_INVALID_ARGUMENT);
+  samara_session_close(b);
+  CHECK_STATUS(samara_fork(a, &c), SAMARA_OK);
+  CHECK(samara_length(c) == 5);
+  CHECK_STATUS(samara_save(a, "file"), SAMARA_UNSUPPORTED);
+  CHECK_STATUS(samara_restore(a, "file"), SAMARA_UNSUPPORTED);
+
+  sampling.temperature = -1;
+  CHECK_STATUS(samara_session_set_sampling(a, &sampling), SAMARA_INVALID_ARGUMENT);
+  sampling.temperature = 1;
+  sampling.seed = 7;
+  CHECK_STATUS(samara_session_set_sampling(a, &sampling), SAMARA_OK);
+  CHECK_STATUS(samara_session_set_sampling(c, &sampling), SAMARA_OK);
+  CHECK_STATUS(samara_sample(a, &token), SAMARA_OK);
+  CHECK_STATUS(samara_sample(c, &other), SAMARA_OK);
+  CHECK(token == other);
+
+  CHECK_STATUS(samara_feed(a, &token, 1), SAMARA_OK);
+  samara_cancel(model);
+  CHECK_STATUS(samara_run(a), SAMARA_CANCELLED);
+  samara_cancel_clear(model);
+  CHECK_STATUS(samara_run(a), SAMARA_OK);
+
+  statistics.struct_size = sizeof statistics;
+  CHECK_STATUS(samara_model_statistics(model, &statistics), SAMARA_OK);
+  CHECK(statistics.steps >= 3 && statistics.tokens >= 16 && statistics.allocated == planned);
+  CHECK(statistics.load_seconds > 0 && statistics.step_seconds > 0);
+  CHECK_STATUS(samara_verify(path, NULL, ignore_line, NULL), SAMARA_NOT_FOUND); /* has no goldens */
+  samara_session_close(c);
+  samara_session_close(a);
+}
+
+static void test_sources(const char* path) {
+  samara_model* model = NULL;
+  samara_session* session = NULL;
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  const int32_t prompt[3] = {1, 2, 3};
+  FILE* file = fopen(path, "rb");
+  unsigned char* memory = NULL;
+  unsigned char* aligned = NULL;
+  long size = 0;
+
+  CHECK(file != NULL);
+  if (file == NULL) return;
+  fseek(file, 0, SEEK_END);
+  size = ftell(file);
+  rewind(file);
+  memory = (unsigned char*)malloc((size_t)size + 64);
+  aligned = memory + (64 - (uintptr_t)memory % 64) % 64;
+  CHECK(fread(aligned, 1, (size_t)size, file) == (size_t)size);
+
+  CHECK_STATUS(samara_model_open_memory(aligned, (size_t)size, NULL, &model), SAMARA_OK);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+  CHECK_STATUS(samara_model_open_memory(aligned + 1, (size_t)size - 1, NULL, &model),
+               SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_model_open_memory(aligned, (size_t)size - 1, NULL, &model),
+               SAMARA_INVALID_FILE);
+  CHECK_STATUS(samara_model_open_memory(aligned, 0, NULL, &model), SAMARA_INVALID_FILE);
+  CHECK_STATUS(samara_model_open_fd(fileno(file), 0, 0, NULL, &model), SAMARA_OK);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+  CHECK_STATUS(samara_model_open_fd(fileno(file), 1, (uint64_t)size, NULL, &model),
+               SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_model_open_fd(-1, 0, 0, NULL, &model), SAMARA_IO_ERROR);
+
+  options.progress = stop_prefill;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_OK);
+  CHECK_STATUS(samara_session_create(model, NULL, &session), SAMARA_OK);
+  CHECK_STATUS(samara_feed(session, prompt, 3), SAMARA_OK);
+  CHECK_STATUS(samara_run(session), SAMARA_CANCELLED);
+  samara_session_close(session);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+  free(memory);
+  fclose(file);
+}
+
+int main(int argc, char** argv) {
+  samara_model* model = NULL;
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  uint64_t listed = 0, counted = 0;
+  int lines = 0;
+
+  if (argc != 2) {
+    fprintf(stderr, "usage: c_api_test PACKAGE\n");
+    return 2;
+  }
+  test_errors(argv[1]);
+  options.n_ctx = 64;
+  options.max_sessions = 2;
+  options.n_threads = 2;
+  options.backend = "cpu";
+  options.log = count_line;
+  options.user = &lines;
+  CHECK_STATUS(samara_plan(argv[1], &options, count_item, &listed, &counted), SAMARA_OK);
+  CHECK(listed == counted && counted > 0);
+  CHECK_STATUS(samara_model_open(argv[1], &options, &model), SAMARA_OK);
+  if (model == NULL) return 1;
+  CHECK(lines > 0);
+  test_model(model, argv[1], counted);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+  test_sources(argv[1]);
+  if (failures == 0) printf("c_api: all checks hold\n");
+  return failures == 0 ? 0 : 1;
+}
