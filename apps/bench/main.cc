@@ -52,6 +52,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->group(group);
   app->add_option("--random-seed", flags->seed, "seed of its weights (1)")
       ->type_name("S")
+      ->check(CLI::NonNegativeNumber)
       ->group(group);
   AddRunFlags(app, &flags->measure.run);
 }

@@ -42,7 +42,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->excludes(prompt);
   app->add_option("-n,--n-predict", flags->n,
                   "most tokens of a reply; default: what the context holds")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
   app->add_option("--temp", flags->temperature, "temperature; 0 is greedy")->type_name("T");
   app->add_option("--top-k", flags->top_k, "sample among the K likeliest; 0: off")->type_name("K");
   app->add_option("--top-p", flags->top_p, "sample among the likeliest that make up P; 1: off")
@@ -56,7 +57,9 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->type_name("S")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app->add_option("--seed", flags->seed, "same seed, same text; default: random")->type_name("S");
+  app->add_option("--seed", flags->seed, "same seed, same text; default: random")
+      ->type_name("S")
+      ->check(CLI::NonNegativeNumber);
   app->add_option("--system", flags->system, "system message (needs a chat template)")
       ->type_name("TEXT");
   app->add_flag("--raw", flags->raw, "no chat template: print prompt + continuation");

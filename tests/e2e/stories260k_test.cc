@@ -85,9 +85,9 @@ TEST_CASE("F32: logits agree with float64") {
       worst = std::max(worst, std::abs(*got.Number() - *(*want).Number()));
       ++want;
     }
-    CAPTURE(which);
+    CAPTURE(std::string(which));
     CHECK(worst < tolerance::kStories260kLogits);
-    MESSAGE(which << " position: largest difference " << worst);
+    MESSAGE(std::string(which) << " position: largest difference " << worst);
   }
 }
 
