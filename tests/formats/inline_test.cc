@@ -14,10 +14,12 @@ constexpr OpCode kTwice = static_cast<OpCode>(2000), kFourTimes = static_cast<Op
 struct ByCode : DecomposeChoice {
   explicit ByCode(int least) : least_code(least) {}
   bool Decompose(const Graph& graph, const Op& op) override {
-    for (ValueId id : op.inputs) CHECK(static_cast<size_t>(id) < graph.values.size());
+    for (ValueId id : op.inputs)
+      in_range = in_range && static_cast<size_t>(id) < graph.values.size();
     return static_cast<int>(op.code) >= least_code;
   }
   int least_code;
+  bool in_range = true;  // operators are shown with operands of the graph that they are shown in
 };
 
 // (x) -> x + x, and (x) -> twice(twice(x)) + w, with a weight of the package.
@@ -67,6 +69,7 @@ TEST_CASE("inline: nested functions, shared weights, names of scopes") {
   Graph out;
   ByCode all(2000);
   REQUIRE(InlineDecompositions(package, entry, &all, &out).ok());
+  CHECK(all.in_range);
   CHECK(Names(out) == std::vector<std::string>{"block.0/first/sum", "block.0/second/sum",
                                                "block.0/shift", "block.1/first/sum",
                                                "block.1/second/sum", "block.1/shift"});

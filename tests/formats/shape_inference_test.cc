@@ -17,7 +17,7 @@ using test::IntsAttribute;
 #define CHECK_TYPE(fixture, status, dtype_, ...)                        \
   do {                                                                  \
     Status status_of_case = status;                                     \
-    INFO(status_of_case.message());                                     \
+    INFO(std::string(status_of_case.message()));                        \
     REQUIRE(status_of_case.ok());                                       \
     REQUIRE(fixture.types.size() == 1);                                 \
     CHECK(fixture.types[0].dtype == dtype_);                            \
@@ -29,7 +29,7 @@ using test::IntsAttribute;
 #define CHECK_REFUSED(status, text)                                               \
   do {                                                                            \
     Status status_of_case = status;                                               \
-    INFO(status_of_case.message());                                               \
+    INFO(std::string(status_of_case.message()));                                  \
     CHECK(status_of_case.code() == StatusCode::kInvalidFile);                     \
     CHECK(std::string(status_of_case.message()).find(text) != std::string::npos); \
   } while (false)
