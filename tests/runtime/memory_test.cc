@@ -3,45 +3,17 @@
 #include "runtime/memory.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "samara/samara.h"
 #include "tests/formats/tiny_package.h"
 #include "tests/runtime/interpose.h"
 #include "tests/runtime/model_fixture.h"
+#include "tests/runtime/temporary_file.h"
 
 namespace samara::test {
 namespace {
-
-// A file that goes away with the test.
-class TemporaryFile {
- public:
-  TemporaryFile() {
-    const char* folder = std::getenv("TMPDIR");
-    path_ = std::string(folder != nullptr ? folder : "/tmp") + "/samara_test_XXXXXX";
-    fd_ = mkstemp(path_.data());
-    REQUIRE(fd_ >= 0);
-  }
-  ~TemporaryFile() {
-    close(fd_);
-    unlink(path_.c_str());
-  }
-  void Write(uint64_t offset, const uint8_t* data, uint64_t bytes) {
-    REQUIRE(pwrite(fd_, data, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes));
-  }
-  void Resize(uint64_t bytes) { REQUIRE(ftruncate(fd_, static_cast<off_t>(bytes)) == 0); }
-  const char* path() const { return path_.c_str(); }
-  int fd() const { return fd_; }
-
- private:
-  std::string path_;
-  int fd_;
-};
 
 struct Sums {
   uint64_t open = 0, sessions = 0, mapped = 0, unnamed = 0;
