@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backends/reference/reference_backend.h"
+#include "tests/support/mirror_backend.h"
 #include "tests/support/status.h"
 #include "tests/tolerances.h"
 
@@ -158,6 +159,11 @@ const std::vector<Variant>& Variants() {
         }
       }
     }
+    // Device memory that nobody but the backend may touch.
+    static const MirrorBackend mirror(list.backends[0]);
+    DeviceOptions options;
+    options.n_threads = 3;
+    all.push_back({&mirror, options, std::string("mirror of ") + list.backends[0]->name()});
     return all;
   }();
   return variants;
@@ -288,10 +294,10 @@ void CheckCase(const Case& c, uint64_t seed) {
       const bool views = mode == 1, one_op_each = mode == 2;
       Results got;
       const Status status = RunCase(c, graph, inputs, variant, views, one_op_each, &got);
-      CHECK_MESSAGE(status.ok(), variant.name << ": " << status.message());
+      CHECK_MESSAGE(status.ok(), (variant.name + ": " + status.message()));
       if (!status.ok()) break;
       std::string problem;
-      if (kind == "cpu" || kind == "reference") {
+      if (kind == "cpu" || kind == "reference" || kind == "mirror") {
         problem = FirstDifference(c, got, want);
       } else if (kind == "float64") {
         // The rounding to F32 between partitions is all that may differ.
@@ -301,9 +307,9 @@ void CheckCase(const Case& c, uint64_t seed) {
         problem = Compare(c, got, want, tolerance::kBackendNorm + c.norm_bound,
                           tolerance::kBackendElement + c.element_bound);
       }
-      CHECK_MESSAGE(problem == "", variant.name << (views ? ", views" : "")
-                                                << (one_op_each ? ", one operator each" : "")
-                                                << ": " << problem);
+      const std::string how = variant.name + (views ? ", views" : "") +
+                              (one_op_each ? ", one operator each" : "") + ": " + problem;
+      CHECK_MESSAGE(problem.empty(), how);
     }
   }
 }
