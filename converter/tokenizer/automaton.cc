@@ -126,7 +126,8 @@ Status Automaton::Add(const RegexNode& node, uint32_t next, Alphabet* alphabet, 
   const RegexNode& body = node.children[0];
   if (node.max > 1 && MayBeEmpty(body)) {
     // Engines differ in what an iteration that reads nothing does.
-    return Unsupported("pattern %s: it repeats what may be empty, which cannot be compiled", name_.c_str());
+    return Unsupported("pattern %s: it repeats what may be empty, which cannot be compiled",
+                       name_.c_str());
   }
   uint32_t exit = next;
   if (node.possessive) {

@@ -192,8 +192,9 @@ Status AddPreTokenizerTables(const Json& pre_tokenizer, bool* byte_level, Tokeni
     entry.invert = stage.invert;
     if (stage.kind == kStageSplit) {
       entry.transitions = static_cast<uint32_t>(transitions.size());
-      SAMARA_RETURN_IF_ERROR(
-          stage.automaton[0].Compile(reader.alphabet, &transitions, &entry.n_states));
+      const Status status =
+          stage.automaton[0].Compile(reader.alphabet, &transitions, &entry.n_states);
+      if (!status.ok()) return status.WithContext(pre_tokenizer.file() + ": field pre_tokenizer");
     }
     entry.a_offset = blob->AddString(stage.a);
     entry.a_bytes = static_cast<uint32_t>(stage.a.size());

@@ -41,6 +41,9 @@ StatusOr<std::string> Decode(const Tokenizer& tokenizer, const std::vector<int32
 
 uint64_t Fnv(const void* data, uint64_t bytes, uint64_t hash = 0xCBF29CE484222325u);
 
+uint64_t AllocationCount();  // of this program so far
+void CountAllocation();
+
 // A small seeded generator.
 class Random {
  public:
@@ -62,7 +65,7 @@ class Random {
 struct Parts {
   std::string vocab = R"({"a":0,"b":1,"ab":2})";
   std::string merges = R"([["a","b"]])";
-  std::string model;  // more members of the model, each with a comma in front
+  std::string model = "";  // more members of the model, each with a comma in front
   std::string added = "[]";
   std::string normalizer = "null";
   std::string pre_tokenizer = "null";
