@@ -77,10 +77,10 @@ bool RunLinear(const Call* base, RunContext* context) {
   job.n_tokens = n;
   job.tokens_per_task = call.tokens_per_task;
   job.n_blocks = (n + call.tokens_per_task - 1) / call.tokens_per_task;
-  // A piece ends after some 16 million products, so that a cancel is seen in time on the slowest
+  // A piece ends after some 4 million products, so that a cancel is seen in time on the slowest
   // path.
   const uint64_t work = call.tile_work * (n < call.tokens_per_task ? n : call.tokens_per_task);
-  const uint64_t max_piece = (uint64_t{1} << 24) / work + 1;
+  const uint64_t max_piece = (uint64_t{1} << 22) / work + 1;
   return context->pool->Run(call.n_tiles * job.n_blocks, max_piece, LinearTask, &job,
                             *context->cancel);
 }

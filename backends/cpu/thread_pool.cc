@@ -24,6 +24,12 @@ constexpr uint32_t kOpen = 1, kInside = 2, kInsideMask = 0xffe, kJob = 0x1000;
 // products.
 constexpr uint32_t kSpins = 3000;
 
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kThreadSanitizer = true;
+#else
+constexpr bool kThreadSanitizer = false;
+#endif
+
 static_assert(kMaxThreads < kInsideMask / kInside);
 
 void Pause() {
@@ -94,7 +100,10 @@ Status ThreadPool::Start(uint32_t n_threads, void* workers, void* stacks, uint64
     pthread_attr_t attributes;
     error = pthread_attr_init(&attributes);
     if (error != 0) break;
-    error = pthread_attr_setstack(&attributes, stack + guard_bytes_, stack_bytes_ - guard_bytes_);
+    // The thread sanitizer's own share of a stack is larger than ours.
+    if (!kThreadSanitizer) {
+      error = pthread_attr_setstack(&attributes, stack + guard_bytes_, stack_bytes_ - guard_bytes_);
+    }
     if (error == 0) error = pthread_create(&worker->thread, &attributes, WorkerMain, worker);
     pthread_attr_destroy(&attributes);
     if (error == 0) ++n_started_;
