@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "formats/dim.h"
@@ -17,6 +18,7 @@ using ull = unsigned long long;
 constexpr uint64_t kMaxCount = uint64_t{1} << 48;
 constexpr uint32_t kMaxHeads = 1 << 15;
 constexpr size_t kMaxExternalName = 255;
+constexpr size_t kMaxPlacements = 16;  // every use of a weight looks through them
 
 // Names that appear in messages and memory lists must tell things apart.
 class Names {
@@ -149,7 +151,10 @@ Status CheckWeights(const Package& package) {
     if (w.is_vector && w.rows != 1) {
       return InvalidFile("weight %s: a vector of %llu rows, want 1", name.c_str(), ull{w.rows});
     }
-    if (w.placements.empty()) return InvalidFile("weight %s has no placement", name.c_str());
+    if (w.placements.empty() || w.placements.size() > kMaxPlacements) {
+      return InvalidFile("weight %s has %zu placements, want 1 to %zu", name.c_str(),
+                         w.placements.size(), kMaxPlacements);
+    }
     for (const WeightPlacement& p : w.placements) {
       SAMARA_RETURN_IF_ERROR(CheckPlacement(package, w, p));
     }
@@ -310,11 +315,12 @@ Status CheckTables(const Package& package) {
 Status CheckGoldens(const Package& package) {
   uint32_t symbol = 0;
   const Symbol* tokens = FindSymbol(package, SymbolKind::kTokens, &symbol);
+  std::unordered_map<std::string_view, const Graph*> entries;
+  for (const Graph& graph : package.entries) entries.emplace(graph.name, &graph);
   for (const Golden& golden : package.goldens) {
     std::string what = "golden of " + Quoted(golden.entry);
-    auto entry = std::find_if(package.entries.begin(), package.entries.end(),
-                              [&](const Graph& graph) { return graph.name == golden.entry; });
-    if (entry == package.entries.end()) return InvalidFile("%s: no such entry point", what.c_str());
+    auto found = entries.find(golden.entry);
+    if (found == entries.end()) return InvalidFile("%s: no such entry point", what.c_str());
     if (golden.ids.empty() || tokens == nullptr || golden.ids.size() > tokens->max) {
       return InvalidFile("%s: %zu ids", what.c_str(), golden.ids.size());
     }
@@ -331,7 +337,7 @@ Status CheckGoldens(const Package& package) {
                          what.c_str(), golden.top_ids.size(), golden.top_logits.size());
     }
     for (const OpGolden& op : golden.ops) {
-      SAMARA_RETURN_IF_ERROR(CheckOpGolden(package, *entry, golden, op));
+      SAMARA_RETURN_IF_ERROR(CheckOpGolden(package, *found->second, golden, op));
     }
   }
   return Status();

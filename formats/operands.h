@@ -11,7 +11,7 @@ namespace samara {
 // Functions may call functions so deep, and a graph may become so large when all of them are
 // inlined.
 inline constexpr int kMaxFunctionDepth = 16;
-inline constexpr uint64_t kMaxInlinedOps = uint64_t{1} << 20;
+inline constexpr uint64_t kMaxInlinedOps = uint64_t{1} << 17;
 
 enum class OperandUse : uint8_t {
   kPlain,   // any value; a weight must be F32 with a row-major placement

@@ -87,10 +87,22 @@ inline Status FillPackage(Package* package) {
                          {AddValue(&g, ValueKind::kActivation, DType::kI32, Shape::Of({blocks}))},
                          {IntAttribute(AttrKey::kAxis, 0)}));
 
-  Graph embed = g;
+  // A second entry point over the same weights: rows of the embedding.
+  Graph embed;
   embed.name = "embed";
-  const Op& head = embed.ops[FindOpIndex(embed, "lm_head")];
-  embed.outputs = {{head.inputs[0], OutputRole::kHidden}};
+  const Op& gather = g.ops[FindOpIndex(g, "embed")];
+  const Value& table = g.values[gather.inputs[0]];
+  const Shape tokens = Shape::Of({Dim::Sym(0)}), outputs = Shape::Of({Dim::Sym(1)});
+  ValueId ids = AddValue(&embed, ValueKind::kInput, DType::kI32, tokens);
+  ValueId rows = AddValue(&embed, ValueKind::kInput, DType::kI32, outputs);
+  w = AddValue(&embed, ValueKind::kWeight, DType::kF32, table.shape, table.index);
+  x = AddValue(&embed, ValueKind::kActivation, DType::kF32, hidden);
+  y = AddValue(&embed, ValueKind::kActivation, DType::kF32,
+               Shape::Of({Dim::Sym(1), hidden.dims[1]}));
+  embed.ops.push_back(MakeOp(OpCode::kGather, "embed", {w, ids}, {x}));
+  embed.ops.push_back(MakeOp(OpCode::kGather, "select", {x, rows}, {y}));
+  embed.inputs = {{ids, InputRole::kTokenIds}, {rows, InputRole::kOutputRows}};
+  embed.outputs = {{y, OutputRole::kHidden}};
   p.entries.push_back(embed);
 
   p.tokenizer_segment = 0;

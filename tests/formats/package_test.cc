@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cstdio>
 #include <string>
 
 #include "formats/check.h"
@@ -339,6 +340,47 @@ TEST_CASE("metadata: limits of the writer") {
   CHECK(SerializeMetadata(tiny.package, &metadata).code() == StatusCode::kResourceExhausted);
   tiny.package.metadata.back().second += 'x';
   CHECK(SerializeMetadata(tiny.package, &metadata).code() == StatusCode::kResourceExhausted);
+}
+
+// The file of version 1 that is kept for good: readers of every later version must take it.
+const char kGolden[] = SAMARA_SOURCE_DIR "/tests/formats/data/tiny_v1.samara";
+
+TEST_CASE("golden package: read for ever") {
+  std::FILE* in = std::fopen(kGolden, "rb");
+  REQUIRE(in != nullptr);
+  std::vector<uint8_t> file(1 << 20);
+  file.resize(std::fread(file.data(), 1, file.size(), in));
+  std::fclose(in);
+  FileHeader header = HeaderOf(file);
+  test::AlignedBytes copy({file.data() + header.metadata_offset, header.metadata_bytes});
+  Package read;
+  Status status = ParseMetadata(copy.span(), header, &read);
+  INFO(std::string(status.message()));
+  REQUIRE(status.ok());
+  REQUIRE(read.segments.size() == 1);
+  const Segment& weights = read.segments[0];
+  CHECK(CheckSegmentChunk(weights, 0, {file.data() + weights.offset, weights.bytes}).ok());
+  CHECK(read.name == "tiny");
+  CHECK(read.vocab == 33);
+  CHECK(read.weights.size() == 9);
+  CHECK(read.weights[0].dtype == DType::kQ8_0);
+  CHECK(read.functions.size() == 3);
+  REQUIRE(read.entries.size() == 2);
+  CHECK(read.entries[0].ops.size() == 24);
+  CHECK(read.entries[0].ops[23].name == "iota.0");
+  CHECK(read.states[0].parts == std::vector<StatePart>{{1, 8}, {1, 8}});
+  CHECK(read.templates[0].tree == std::vector<uint8_t>{1, 2, 3});
+  CHECK(read.goldens[0].ids == std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(read.sampling.top_k == 40);
+}
+
+// How the file was made; to be run once a format version, never to repair the test above.
+TEST_CASE("golden package: write" * doctest::skip()) {
+  const std::vector<uint8_t> file = Full().file;
+  std::FILE* out = std::fopen(kGolden, "wb");
+  REQUIRE(out != nullptr);
+  CHECK(std::fwrite(file.data(), 1, file.size(), out) == file.size());
+  CHECK(std::fclose(out) == 0);
 }
 
 }  // namespace
