@@ -62,7 +62,7 @@ void Use(const Tokenizer& t, Random* random) {
 
 bool TryUse(const std::vector<uint8_t>& bytes, Random* random) {
   auto copy = std::make_unique<uint64_t[]>(bytes.size() / 8 + 1);
-  std::memcpy(copy.get(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(copy.get(), bytes.data(), bytes.size());
   Tokenizer tokenizer;
   const Status status =
       tokenizer.Init({reinterpret_cast<const uint8_t*>(copy.get()), bytes.size()});

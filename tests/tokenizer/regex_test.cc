@@ -125,7 +125,9 @@ TEST_CASE("what cannot be compiled is refused with its place") {
       {"a\\", "a backslash at the end"},
       {R"((?P<n>a))", "this kind of group"},
   };
-  for (const auto& [pattern, words] : cases) {
+  for (const auto& entry : cases) {
+    const char* const pattern = entry.first;
+    const char* const words = entry.second;
     const auto blob = CompilePattern(pattern);
     REQUIRE_MESSAGE(!blob.ok(), pattern);
     const std::string message = blob.status().message();
