@@ -12,7 +12,7 @@ namespace {
 
 std::string Error(const TestCheckpoint& checkpoint, StatusCode code) {
   const NaiveModel naive(checkpoint);
-  CHECK_MESSAGE(naive.status.code() == code, naive.status.message());
+  CHECK_MESSAGE(naive.status.code() == code, std::string(naive.status.message()));
   return naive.status.message();
 }
 
@@ -24,7 +24,7 @@ TEST_CASE("builder: every family builds a naive graph that checks out") {
   for (const char* family : {"llama", "mistral", "qwen2", "qwen3"}) {
     CAPTURE(std::string(family));
     NaiveModel naive(MakeCheckpoint(family));
-    REQUIRE_MESSAGE(naive.status.ok(), naive.status.message());
+    REQUIRE_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
     const Graph& graph = naive.model.graph();
     CHECK(CountOps(graph, OpCode::kLinear) == 3 * 7 + 1);
     CHECK(CountOps(graph, OpCode::kAttention) == 3);
@@ -38,7 +38,7 @@ TEST_CASE("builder: every family builds a naive graph that checks out") {
     AssignTypes(DType::kInvalid, &naive.model);
     REQUIRE(AssignPlacements(&naive.model).ok());
     const Status checked = CheckWithoutBytes(naive.model.package);
-    CHECK_MESSAGE(checked.ok(), checked.message());
+    CHECK_MESSAGE(checked.ok(), std::string(checked.message()));
   }
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("builder: dropped tensors are counted, by rule") {
     c.tensors["model.layers." + std::to_string(i) + ".self_attn.rotary_emb.inv_freq"].shape = {3};
   }
   const NaiveModel naive(c);
-  REQUIRE_MESSAGE(naive.status.ok(), naive.status.message());
+  REQUIRE_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
   REQUIRE(naive.dropped.size() == 2);
   CHECK(naive.dropped[0].pattern == "*.rotary_emb.inv_freq");
   CHECK(naive.dropped[0].count == 3);
@@ -204,12 +204,12 @@ TEST_CASE("config: refusals") {
     }
     const NaiveModel naive(checkpoint);
     if (*c.part == '\0') {
-      CHECK_MESSAGE(naive.status.ok(), naive.status.message());
+      CHECK_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
       continue;
     }
     const std::string message = naive.status.message();
-    CHECK_MESSAGE(naive.status.code() == c.code, c.key << ": " << message);
-    CHECK_MESSAGE(Has(message, c.part), message << "\n  wanted " << c.part);
+    CHECK_MESSAGE(naive.status.code() == c.code, std::string(c.key) << ": " << message);
+    CHECK_MESSAGE(Has(message, c.part), message << "\n  wanted " << std::string(c.part));
     CHECK_MESSAGE(message.starts_with("config.json: "), message);
   }
 }
@@ -251,7 +251,7 @@ TEST_CASE("config: rotary frequencies") {
     const StatusOr<JsonDocument> document = JsonDocument::Parse("config.json", text);
     RopeSettings settings;
     const Status status = ReadRope(document->root(), 8, 1 << 17, &settings);
-    REQUIRE_MESSAGE(status.ok(), status.message());
+    REQUIRE_MESSAGE(status.ok(), std::string(status.message()));
     return settings.inv_freq;
   };
   const std::vector<float> plain = frequencies("{\"rope_theta\": 10000}");

@@ -10,7 +10,7 @@ namespace {
 
 JsonDocument Good(const std::string& text) {
   StatusOr<JsonDocument> document = JsonDocument::Parse("t.json", text);
-  REQUIRE_MESSAGE(document.ok(), document.status().message());
+  REQUIRE_MESSAGE(document.ok(), std::string(document.status().message()));
   return std::move(*document);
 }
 

@@ -26,7 +26,7 @@ TEST_CASE("passes: q, k, v and gate, up become one linear each") {
   for (const char* family : {"llama", "mistral", "qwen2", "qwen3"}) {
     CAPTURE(std::string(family));
     NaiveModel naive(MakeCheckpoint(family));
-    REQUIRE_MESSAGE(naive.status.ok(), naive.status.message());
+    REQUIRE_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
     Model& model = naive.model;
     RunPasses(DType::kInvalid, &model);
     const Graph& graph = model.graph();
@@ -112,7 +112,7 @@ TEST_CASE("passes: what must not be fused stays apart") {
   for (auto& [name, tensor] : c.tensors) tensor.type = "BF16";
   c.tensors["model.layers.0.self_attn.k_proj.weight"].type = "F32";
   NaiveModel mixed(c);
-  REQUIRE_MESSAGE(mixed.status.ok(), mixed.status.message());
+  REQUIRE_MESSAGE(mixed.status.ok(), std::string(mixed.status.message()));
   RunPasses(DType::kInvalid, &mixed.model);
   CHECK(FindNamed(mixed.model.graph(), "model.layers.0.self_attn.q_proj+v_proj") != nullptr);
   const Op* k = FindNamed(mixed.model.graph(), "model.layers.0.self_attn.k_proj");
@@ -125,7 +125,7 @@ TEST_CASE("passes: what must not be fused stays apart") {
   c.config["tie_word_embeddings"] = "true";
   c.tensors.erase("lm_head.weight");
   NaiveModel tied(c);
-  REQUIRE_MESSAGE(tied.status.ok(), tied.status.message());
+  REQUIRE_MESSAGE(tied.status.ok(), std::string(tied.status.message()));
   RunPasses(DType::kQ4_0, &tied.model);
   REQUIRE(AssignPlacements(&tied.model).ok());
   const Graph& graph = tied.model.graph();
@@ -185,13 +185,13 @@ TEST_CASE("decompositions: accepted, complete, shared, and made of core operator
         c.config["max_window_layers"] = "1";
       }
       NaiveModel naive(c);
-      REQUIRE_MESSAGE(naive.status.ok(), naive.status.message());
+      REQUIRE_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
       RunPasses(DType::kInvalid, &naive.model);
       REQUIRE(AssignPlacements(&naive.model).ok());
       Package& package = naive.model.package;
       REQUIRE(AddDecompositions(&package).ok());
       const Status checked = CheckWithoutBytes(package);
-      CHECK_MESSAGE(checked.ok(), checked.message());
+      CHECK_MESSAGE(checked.ok(), std::string(checked.message()));
       for (const Op& op : package.entries[0].ops)
         CHECK(FindOp(op.code)->composite == (op.decomposition >= 0));
       for (const Graph& function : package.functions) {
@@ -205,7 +205,7 @@ TEST_CASE("decompositions: accepted, complete, shared, and made of core operator
       } all;
       Graph inlined;
       const Status status = InlineDecompositions(package, package.entries[0], &all, &inlined);
-      REQUIRE_MESSAGE(status.ok(), status.message());
+      REQUIRE_MESSAGE(status.ok(), std::string(status.message()));
       for (const Op& op : inlined.ops) CHECK(!FindOp(op.code)->composite);
       REQUIRE(AddDecompositions(&package).ok());
       CHECK(package.functions.size() == functions);
@@ -251,13 +251,13 @@ TEST_CASE("decompositions: every option of attention, rope and glu") {
       Model model;
       std::vector<GraphBuilder::Dropped> dropped;
       const Status built = builder.Finish(&model, &dropped);
-      REQUIRE_MESSAGE(built.ok(), built.message());
+      REQUIRE_MESSAGE(built.ok(), std::string(built.message()));
       model.package.trained_context = 64;
       RunPasses(DType::kInvalid, &model);
       REQUIRE(AssignPlacements(&model).ok());
       REQUIRE(AddDecompositions(&model.package).ok());
       const Status checked = CheckWithoutBytes(model.package);
-      CHECK_MESSAGE(checked.ok(), checked.message());
+      CHECK_MESSAGE(checked.ok(), std::string(checked.message()));
     }
   }
 }

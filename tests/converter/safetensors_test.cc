@@ -133,10 +133,11 @@ TEST_CASE("safetensors: hostile files") {
   for (const Case& c : cases) {
     WriteText(dir / "model.safetensors", c.bytes);
     const StatusOr<Checkpoint> result = Checkpoint::Open(dir.path());
-    REQUIRE_MESSAGE(!result.ok(), c.part);
+    REQUIRE_MESSAGE(!result.ok(), std::string(c.part));
     const std::string message = result.status().message();
     CHECK_MESSAGE(result.status().code() == c.code, message);
-    CHECK_MESSAGE(message.find(c.part) != std::string::npos, message << "\n  wanted " << c.part);
+    CHECK_MESSAGE(message.find(c.part) != std::string::npos,
+                  message << "\n  wanted " << std::string(c.part));
     CHECK_MESSAGE(message.starts_with("model.safetensors: "), message);
     for (const char ch : message) CHECK(static_cast<uint8_t>(ch) >= 0x20);
   }
@@ -154,7 +155,7 @@ TEST_CASE("safetensors: valid oddities") {
                              "\"i\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[4,12]}}   ",
                              std::string(12, 'x')));
   StatusOr<Checkpoint> result = Checkpoint::Open(dir.path());
-  REQUIRE_MESSAGE(result.ok(), result.status().message());
+  REQUIRE_MESSAGE(result.ok(), std::string(result.status().message()));
   const Checkpoint checkpoint = std::move(*result);
   CHECK(checkpoint.tensors().size() == 4);
   CHECK(checkpoint.Find("s")->elements() == 1);
@@ -223,7 +224,8 @@ TEST_CASE("safetensors: shards") {
   };
   for (const Case& c : cases) {
     const std::string message = open(c.index, first, second);
-    CHECK_MESSAGE(message.find(c.part) != std::string::npos, message << "\n  wanted " << c.part);
+    CHECK_MESSAGE(message.find(c.part) != std::string::npos,
+                  message << "\n  wanted " << std::string(c.part));
   }
   TestTensors both = second;
   both["a"].shape = {2};
