@@ -466,7 +466,8 @@ samara_status samara_logits(const samara_session* session, int64_t row, const fl
   return Guard([&]() -> Status {
     if (session == nullptr || logits == nullptr || n == nullptr)
       return Null("session, logits or n");
-    const Model& m = *Of(session)->model;
+    Model& m = *Of(session)->model;
+    const Lock lock(m.mutex);
     SAMARA_RETURN_IF_ERROR(SessionRow(Of(session), row, m.logits, m.limits.vocab, logits));
     *n = m.limits.vocab;
     return {};
@@ -483,8 +484,9 @@ samara_status samara_hidden(const samara_session* session, int64_t row, const fl
   return Guard([&]() -> Status {
     if (session == nullptr || values == nullptr || n == nullptr)
       return Null("session, values or n");
-    const Model& m = *Of(session)->model;
+    Model& m = *Of(session)->model;
     if (m.hidden == nullptr) return Unsupported("the package gives no hidden states");
+    const Lock lock(m.mutex);
     SAMARA_RETURN_IF_ERROR(SessionRow(Of(session), row, m.hidden, m.limits.hidden_dim, values));
     *n = m.limits.hidden_dim;
     return {};

@@ -240,24 +240,22 @@ class Lowerer {
     return {};
   }
 
-  // The value whose memory a value lies in.
-  size_t Root(size_t v) const {
-    while (producer_[v] >= 0 && out_->is_view[static_cast<size_t>(producer_[v])] != 0) {
-      v = static_cast<size_t>(graph_.ops[static_cast<size_t>(producer_[v])].inputs[0]);
-    }
-    return v;
-  }
-
   void Lifetimes() {
     const size_t n = graph_.values.size();
     const uint32_t end = graph_.ops.empty() ? 0 : static_cast<uint32_t>(graph_.ops.size()) - 1;
     root_.assign(n, 0);
     last_.assign(n, 0);
     holds_output_.assign(n, 0);
+    for (size_t v = 0; v < n; ++v) root_[v] = v;
+    // In order of execution, so that a chain of views is followed once.
+    for (size_t i = 0; i < graph_.ops.size(); ++i) {
+      const Op& op = graph_.ops[i];
+      if (out_->is_view[i] != 0) {
+        root_[static_cast<size_t>(op.outputs[0])] = root_[static_cast<size_t>(op.inputs[0])];
+      }
+    }
     for (size_t v = 0; v < n; ++v) {
-      root_[v] = v;
       if (producer_[v] < 0) continue;
-      root_[v] = Root(v);
       const size_t r = root_[v];
       uint32_t last = static_cast<uint32_t>(producer_[v]);
       for (const Use& use : uses_[v]) last = std::max(last, use.op);
@@ -378,7 +376,7 @@ class Lowerer {
   std::vector<std::vector<Use>> uses_;
   std::vector<uint8_t> is_output_;
   std::vector<uint64_t> sizes_, row_bytes_;
-  std::vector<size_t> root_;
+  std::vector<size_t> root_;           // the value whose memory a value lies in
   std::vector<uint32_t> last_;         // of roots: last op that reads it or a view of it
   std::vector<uint8_t> holds_output_;  // of roots: it or a view of it is a result
   std::vector<int32_t> item_of_, scratch_item_;

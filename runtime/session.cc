@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "runtime/float_env.h"
+
 namespace samara {
 namespace {
 
@@ -264,6 +266,7 @@ Status SessionRow(const Session* session, int64_t row, const float* base, uint32
 
 Status SampleSession(Session* session, int32_t* token) {
   Model& model = *session->model;
+  const FloatEnv env;
   const float* logits = nullptr;
   SAMARA_RETURN_IF_ERROR(SessionRow(session, -1, model.logits, model.limits.vocab, &logits));
   *token = SampleToken(logits, model.limits.token_vocab, session->sampling, session->tokens,

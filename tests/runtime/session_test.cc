@@ -251,6 +251,44 @@ TEST_CASE("sessions: logits of all positions") {
   }
 }
 
+TEST_CASE("sessions: a device is compiled for once and then only gets step blocks") {
+  const MirrorBackend mirror(&BackendNamed("cpu"));
+  const AlignedFile file = MakeFile({});
+  LoadOptions options = Options(16, 2);
+  options.n_ctx = 1200;
+  const ModelPtr model = OpenTiny(file, mirror, options);
+  const uint64_t compiles = mirror.compiles();
+  CHECK(compiles == model->n_buckets);
+  const ModelPtr host = OpenTiny(file, BackendNamed("cpu"), options);
+  const SessionPtr a = NewSession(model), b = NewSession(model), want = NewSession(host);
+  Session* both[] = {a.get(), b.get()};
+  const std::vector<int32_t> ids = RandomIds(60, 1010);
+  for (size_t step = 0; step < 1000; ++step) {
+    Feed(a, {ids[step]});
+    if (step % 3 == 0) Feed(b, {ids[step + 1], ids[step + 2]});
+    REQUIRE_OK(StepSessions(both, 2));
+  }
+  CHECK(mirror.compiles() == compiles);
+  CHECK(mirror.runs() == 1000);
+  CHECK(SameBits(Row(a), Logits(want, std::vector<int32_t>(ids.begin(), ids.begin() + 1000))));
+}
+
+TEST_CASE("sessions: the smallest context") {
+  const AlignedFile file = MakeFile({});
+  LoadOptions options;
+  options.n_ctx = 1;
+  options.n_chunk = 500;
+  options.max_outputs = 500;
+  const ModelPtr model = OpenTiny(file, BackendNamed("cpu"), options);
+  CHECK(model->limits.n_chunk == 1);
+  CHECK(model->limits.max_outputs == 1);
+  const SessionPtr session = NewSession(model);
+  CHECK(Logits(session, {7}).size() == 320);
+  const int32_t id = 7;
+  CHECK(FeedSession(session.get(), &id, 1).code() == StatusCode::kResourceExhausted);
+  CHECK_OK(FeedSession(session.get(), &id, 0));
+}
+
 TEST_CASE("sessions: limits are stated") {
   const AlignedFile file = MakeFile({});
   const ModelPtr model = OpenTiny(file, BackendNamed("cpu"), Options(16, 2));

@@ -102,7 +102,7 @@ static inline samara_model_options samara_model_options_init(void) {
 }
 
 /* From a path, from memory that outlives the model (alignment 64), or from `length` bytes at `offset` of a file
- * descriptor (duplicated). `options` may be NULL. On failure *model is NULL. */
+ * descriptor (duplicated; length 0: up to the file's end). `options` may be NULL. On failure *model is NULL. */
 SAMARA_API samara_status samara_model_open(const char* path, const samara_model_options* options, samara_model** model);
 SAMARA_API samara_status samara_model_open_memory(const void* data, size_t size, const samara_model_options* options,
                                                   samara_model** model);
