@@ -101,24 +101,26 @@ std::string MemoryText(const std::string& path) {
 }
 
 std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
-  Table table(2);
-  table.Row({"model", Escaped(summary.name) + ", " + summary.architecture + ", " +
-                          Count(summary.parameters) + " parameters"});
-  table.Row({"file", BytesText(summary.file_bytes) + " (" + Count(summary.file_bytes) + " bytes)"});
+  std::string text = Escaped(flags.output) + "\n";
+  const auto line = [&text](const char* label, const std::string& value) {
+    text +=
+        "  " + std::string(label) + std::string(11 - std::string(label).size(), ' ') + value + "\n";
+  };
+  line("model", Escaped(summary.name) + ", " + summary.architecture + ", " +
+                    Count(summary.parameters) + " parameters");
+  line("file", BytesText(summary.file_bytes) + " (" + Count(summary.file_bytes) + " bytes)");
   for (const ConvertSummary::Type& type : summary.types) {
-    table.Row({DTypeName(type.dtype), Count(type.elements) + " elements in " + Count(type.weights) +
-                                          " weights, " + BytesText(type.bytes)});
+    line(DTypeName(type.dtype), Count(type.elements) + " elements in " + Count(type.weights) +
+                                    " weights, " + BytesText(type.bytes));
   }
-  table.Row({"tokenizer", summary.tokenizer.kind + ", " + Count(summary.tokenizer.vocab) + " ids"});
-  table.Row({"templates", Count(summary.templates)});
-  table.Row({"goldens", Count(summary.goldens)});
-  if (const std::string memory = MemoryText(flags.output); !memory.empty())
-    table.Row({"memory", memory});
+  line("tokenizer", summary.tokenizer.kind + ", " + Count(summary.tokenizer.vocab) + " ids");
+  line("templates", Count(summary.templates));
+  line("goldens", Count(summary.goldens));
+  if (const std::string memory = MemoryText(flags.output); !memory.empty()) line("memory", memory);
   const double rate =
       summary.seconds > 0 ? static_cast<double>(summary.source_bytes) / summary.seconds : 0;
-  table.Row({"speed", BytesText(summary.source_bytes) + " read in " + Fixed(summary.seconds, 2) +
-                          " s, " + BytesText(static_cast<uint64_t>(rate)) + "/s"});
-  std::string text = Escaped(flags.output) + "\n" + table.Text();
+  line("speed", BytesText(summary.source_bytes) + " read in " + Fixed(summary.seconds, 2) + " s, " +
+                    BytesText(static_cast<uint64_t>(rate)) + "/s");
   for (const ConvertSummary::Exception& e : summary.exceptions) {
     text +=
         "exception: " + Escaped(e.weight) + " is " + DTypeName(e.dtype) + " (" + e.reason + ")\n";
