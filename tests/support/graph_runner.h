@@ -91,28 +91,22 @@ class GraphRunner {
     for (auto& partition : partitions_) SAMARA_RETURN_IF_ERROR(partition->Run(step_->data()));
     return Status();
   }
-  // The bytes between the values are as PoisonArena left them, beyond scratch.
+  // The bytes around every value and behind every operator's scratch are as PoisonArena left them.
   Status CheckSentinels() {
-    std::vector<uint8_t> guard(kGuard);
     for (size_t v = 0; v < bindings_.size(); ++v) {
       const ValueBinding& b = bindings_[v];
       if (b.kind != BufferKind::kArena || owner_[v] != static_cast<ValueId>(v)) continue;
-      for (uint64_t at : {b.offset - kGuard, b.offset + (b.bytes + 63) / 64 * 64}) {
-        SAMARA_RETURN_IF_ERROR(device_->Download(arena_, at, guard.data(), kGuard));
-        for (uint8_t byte : guard) {
-          if (byte != kSentinel) {
-            return Internal("value %s was written outside of its bounds",
-                            graph_->values[v].name.c_str());
-          }
-        }
-      }
-      // The rest of the last line.
-      const uint64_t rest = (64 - b.bytes % 64) % 64;
-      SAMARA_RETURN_IF_ERROR(device_->Download(arena_, b.offset + b.bytes, guard.data(), rest));
-      for (uint64_t i = 0; i < rest; ++i) {
-        if (guard[i] != kSentinel) {
-          return Internal("value %s was written past its end", graph_->values[v].name.c_str());
-        }
+      const std::string& name = graph_->values[v].name;
+      const uint64_t end = (b.offset + b.bytes + 63) / 64 * 64 + kGuard;
+      SAMARA_RETURN_IF_ERROR(CheckGuard(name, b.offset - kGuard, b.offset));
+      SAMARA_RETURN_IF_ERROR(CheckGuard(name, b.offset + b.bytes, end));
+    }
+    for (size_t p = 0; p < specs_.size(); ++p) {
+      for (uint32_t i = 0; i < specs_[p].n_ops; ++i) {
+        const uint32_t op = specs_[p].first_op + i;
+        const uint64_t end = scratch_offsets_[op] + measures_[p].scratch_bytes[i];
+        SAMARA_RETURN_IF_ERROR(
+            CheckGuard("scratch of " + graph_->ops[op].name, end, (end + 63) / 64 * 64 + kGuard));
       }
     }
     return Status();
@@ -239,6 +233,15 @@ class GraphRunner {
     }
     owner_[id] = id;
     *at += (b.bytes + 63) / 64 * 64 + kGuard;
+    return Status();
+  }
+
+  Status CheckGuard(const std::string& name, uint64_t begin, uint64_t end) {
+    std::vector<uint8_t> guard(end - begin);
+    SAMARA_RETURN_IF_ERROR(device_->Download(arena_, begin, guard.data(), guard.size()));
+    for (uint8_t byte : guard) {
+      if (byte != kSentinel) return Internal("%s was written outside of its bounds", name.c_str());
+    }
     return Status();
   }
 
