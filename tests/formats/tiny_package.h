@@ -60,6 +60,7 @@ struct TinySpec {
   double rope_theta = 10000;
   uint64_t seed = 1;
   std::function<Status(Package*)> decompose;  // may be empty
+  std::vector<uint8_t> tokenizer;             // compiled tables of `vocab` ids; empty: none
 };
 
 struct TinyPackage {
@@ -88,6 +89,12 @@ class TinyBuilder {
     SAMARA_RETURN_IF_ERROR(status_);
     package_.entries.push_back(std::move(graph_));
     SAMARA_RETURN_IF_ERROR(writer_.EndSegment());
+    if (!spec_.tokenizer.empty()) {
+      SAMARA_RETURN_IF_ERROR(writer_.BeginSegment("tokenizer"));
+      package_.tokenizer_segment = static_cast<int32_t>(writer_.segment_index());
+      SAMARA_RETURN_IF_ERROR(writer_.Append(spec_.tokenizer.data(), spec_.tokenizer.size()));
+      SAMARA_RETURN_IF_ERROR(writer_.EndSegment());
+    }
     if (spec_.decompose) SAMARA_RETURN_IF_ERROR(spec_.decompose(&package_));
     uint64_t file_bytes = 0;
     SAMARA_RETURN_IF_ERROR(writer_.Finish(&package_, &file_bytes));

@@ -4,8 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <string>
 
+#include "converter/tokenizer/compile.h"
 #include "samara/samara.h"
 #include "tests/formats/tiny_package.h"
 #include "tests/runtime/interpose.h"
@@ -14,6 +16,23 @@
 
 namespace samara::test {
 namespace {
+
+// A small tokenizer: its tables, and its number of ids.
+const std::vector<uint8_t>& TokenizerTables(uint32_t* vocab) {
+  static uint32_t ids = 0;
+  static const std::vector<uint8_t> tables = [] {
+    auto json = JsonDocument::ReadFile(SAMARA_SOURCE_DIR "/tests/tokenizer/data/llama3.json",
+                                       "tokenizer.json");
+    REQUIRE_OK(json.status());
+    TokenizerSummary summary;
+    auto compiled = CompileTokenizer(json->root(), nullptr, &summary);
+    REQUIRE_OK(compiled.status());
+    ids = summary.vocab;
+    return std::move(*compiled);
+  }();
+  *vocab = ids;
+  return tables;
+}
 
 struct Sums {
   uint64_t open = 0, sessions = 0, mapped = 0, unnamed = 0;
@@ -45,6 +64,7 @@ std::vector<Combination> Combinations() {
     c.spec.hidden_output = i % 5 == 0;
     if (i % 4 == 3) c.spec.window = 100;
     c.spec.trained_context = 2048;
+    if (i % 2 == 1) c.spec.tokenizer = TokenizerTables(&c.spec.vocab);
     c.n_ctx = 800 + 100 * i;
     c.n_chunk = i % 3 == 0 ? 0 : 32 * i;
     c.max_sessions = 1 + i % 4;
@@ -71,6 +91,28 @@ samara_model_options Options(const Combination& c) {
 
 #define REQUIRE_API(call) REQUIRE_MESSAGE((call) == SAMARA_OK, samara_last_error())
 
+// Tokenizes and detokenizes in memory of its own.
+void UseTokenizer(const samara_model* model) {
+  static unsigned char work[1 << 20];
+  static int32_t tokens[256];
+  const char text[] = "Once upon a time there were 12 caf\xc3\xa9s.";
+  const size_t work_bytes = samara_tokenize_work_size(model, sizeof text - 1);
+  REQUIRE(work_bytes <= sizeof work);
+  size_t n = 0, n_bytes = 0, length = 0;
+  REQUIRE_API(samara_tokenize(model, text, sizeof text - 1, SAMARA_TOKENIZE_NO_SPECIAL, work,
+                              work_bytes, tokens, 256, &n));
+  samara_detokenizer state = {};
+  char out[1024];
+  for (size_t i = 0; i < n; ++i) {
+    REQUIRE_API(samara_detokenize(model, &state, tokens[i], 0, out + length, sizeof out - length,
+                                  &n_bytes));
+    length += n_bytes;
+  }
+  REQUIRE_API(samara_detokenize_end(model, &state, out + length, sizeof out - length, &n_bytes));
+  CHECK(std::strncmp(out, text, length) == 0);
+  CHECK(length + n_bytes == sizeof text - 1);
+}
+
 TEST_CASE("memory: the list is what is allocated, and steps allocate nothing") {
   int index = 0;
   for (const Combination& c : Combinations()) {
@@ -85,6 +127,11 @@ TEST_CASE("memory: the list is what is allocated, and steps allocate nothing") {
     REQUIRE_OK(ParseHeader({tiny.file.data(), kHeaderBytes}, tiny.file.size(), &header));
     hole.Resize(tiny.file.size());
     hole.Write(0, tiny.file.data(), kHeaderBytes);
+    if (!c.spec.tokenizer.empty()) {
+      const Segment& tables =
+          tiny.package.segments[static_cast<size_t>(tiny.package.tokenizer_segment)];
+      hole.Write(tables.offset, tiny.file.data() + tables.offset, tables.bytes);
+    }
     hole.Write(header.metadata_offset, tiny.file.data() + header.metadata_offset,
                header.metadata_bytes);
 
@@ -108,6 +155,7 @@ TEST_CASE("memory: the list is what is allocated, and steps allocate nothing") {
     }
     const AllocationCounts created = Counts();
     const uint64_t allocated = samara_model_allocated(model);
+    if (!c.spec.tokenizer.empty()) UseTokenizer(model);
 
     samara_sampling sampling = {};
     REQUIRE_API(samara_model_sampling(model, &sampling));
