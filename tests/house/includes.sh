@@ -16,7 +16,7 @@ check() {
       while IFS= read -r line; do echo "$file:$line: $folder must not include this"; done <<<"$bad"
       fail=1
     fi
-  done < <(find "$folder" \( -name '*.h' -o -name '*.cc' -o -name '*.c' -o -name '*.inc' \) -print0)
+  done < <(find "$folder" \( -name '*.h' -o -name '*.cc' -o -name '*.c' -o -name '*.inc' -o -name '*.inl' \) -print0)
 }
 
 # Standard and system headers: no folder but these.
