@@ -44,8 +44,8 @@ enum class StepField : uint8_t { kNone = 0, kTokenIds = 1, kPositions = 2, kOutp
 struct ValueBinding {
   BufferKind kind = BufferKind::kNone;
   StepField step_field = StepField::kNone;
-  uint64_t offset = 0;      // kArena: bytes from the arena's start to row 0
-  uint64_t row_stride = 0;  // kArena: bytes from one row (index of dimension 0) to the next; contiguous = row bytes
+  uint64_t offset = 0;      // bytes from the start of the arena (kStep: of the step block) to row 0
+  uint64_t row_stride = 0;  // bytes from one row (index of dimension 0) to the next; contiguous = row bytes
   uint64_t bytes = 0;       // kArena: bytes that the value occupies at the bucket's capacity (contiguous size)
   int32_t weight = -1;      // kWeight
 };
