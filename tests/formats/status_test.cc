@@ -2,9 +2,26 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <new>
 #include <string>
 
 #include "formats/operands.h"
+
+namespace {
+bool no_memory = false;  // every allocation fails
+}  // namespace
+
+void* operator new(size_t n) {
+  void* memory = no_memory ? nullptr : std::malloc(n > 0 ? n : 1);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+void* operator new(size_t n, const std::nothrow_t&) noexcept {
+  return no_memory ? nullptr : std::malloc(n > 0 ? n : 1);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace samara {
 namespace {
@@ -40,6 +57,24 @@ TEST_CASE("status: an error without text still tells its code") {
   Status error(StatusCode::kIo, "");
   CHECK(error.code() == StatusCode::kIo);
   CHECK(std::string(error.message()).size() > 0);
+}
+
+TEST_CASE("status: without memory the code survives and the text is a fixed one") {
+  const char* long_name = "a name that is too long for the space inside of a string object";
+  const std::string prefix = long_name;
+  Status original = InvalidFile("%s", long_name);
+  no_memory = true;
+  Status made = InvalidFile("%s", long_name);
+  Status copied = original;
+  Status wrapped = original.WithContext(prefix);
+  Status assigned;
+  assigned = original;
+  no_memory = false;
+  for (const Status* status : {&made, &copied, &wrapped, &assigned}) {
+    CHECK(status->code() == StatusCode::kInvalidFile);
+    CHECK(std::string(status->message()).find("memory") != std::string::npos);
+  }
+  CHECK(std::string(original.message()) == long_name);
 }
 
 TEST_CASE("quoted: text of a file is safe on a terminal") {
