@@ -32,8 +32,8 @@ inline constexpr uint32_t kTokenizerMaxSteps = 16;
 inline constexpr uint32_t kTokenizerMaxStages = 16;
 inline constexpr uint32_t kTokenizerMaxStates = 0x7FFF;
 inline constexpr uint32_t kTokenizerMaxProbe = 1024;
-inline constexpr uint32_t kTokenizerMaxGrowth =
-    64;  // bytes after all steps and stages per byte of text
+// Bytes after all steps and stages per byte of text.
+inline constexpr uint32_t kTokenizerMaxGrowth = 256;
 inline constexpr uint32_t kTokenizerNone = 0xFFFFFFFF;
 inline constexpr uint32_t kCodePoints = 0x110000;
 
@@ -226,6 +226,74 @@ inline uint32_t TokenizerPairHash(uint32_t left, uint32_t right) {
 inline uint32_t TokenizerSlot(uint32_t hash, uint32_t n) {
   return static_cast<uint32_t>((uint64_t{hash} * n) >> 32);
 }
+
+// How long a text may become on its way. Ill-formed bytes become three, once; steps then multiply
+// and add. Both sides follow the steps and stages in order; false: beyond kTokenizerMaxGrowth, or
+// no such step.
+class TokenizerGrowth {
+ public:
+  bool Step(const NormalizerStep& step, const uint8_t* strings) {
+    switch (step.kind) {
+      case kNormPrepend:
+        return Add(step.a_bytes);
+      case kNormReplace:
+        return Replace(strings + step.a_offset, step.a_bytes, step.b_bytes);
+      case kNormNfc:  // no decomposition is more than three times as long
+        valid_ *= 3;
+        add_ *= 3;
+        return Check();
+      default:
+        return false;
+    }
+  }
+  bool Stage(const PreTokenizerStage& stage, const uint8_t* strings) {
+    switch (stage.kind) {
+      case kStageSplit:
+        return true;
+      case kStagePrefix:
+      case kStagePrefixFirst:
+        return Add(stage.a_bytes);
+      case kStageReplace:
+        return Replace(strings + stage.a_offset, stage.a_bytes, stage.b_bytes);
+      default:
+        return false;
+    }
+  }
+  // Of a text after the steps so far. Saturates.
+  uint64_t Bytes(uint64_t text_bytes) const {
+    if (text_bytes >= kSaturated / kTokenizerMaxGrowth) return kSaturated;
+    return text_bytes * (valid_ > invalid_ ? valid_ : invalid_) + add_;
+  }
+  static constexpr uint64_t kSaturated = uint64_t{1} << 62;
+
+ private:
+  bool Check() const {
+    return valid_ <= kTokenizerMaxGrowth && invalid_ <= kTokenizerMaxGrowth &&
+           add_ < uint64_t{1} << 40;
+  }
+  bool Add(uint64_t bytes) {
+    add_ += bytes;
+    return Check();
+  }
+  bool Replace(const uint8_t* a, uint64_t a_bytes, uint64_t b_bytes) {
+    if (a_bytes == 0) return false;
+    const uint64_t ratio = b_bytes <= a_bytes ? 1 : (b_bytes + a_bytes - 1) / a_bytes;
+    valid_ *= ratio;
+    // Patterns are well-formed, so they touch a U+FFFD only if they contain one.
+    for (uint64_t i = 0; i + 3 <= a_bytes; ++i) {
+      if (a[i] == 0xEF && a[i + 1] == 0xBF && a[i + 2] == 0xBD) {
+        invalid_ *= ratio;
+        break;
+      }
+    }
+    add_ *= ratio;
+    return Check();
+  }
+
+  uint64_t valid_ = 1;    // bytes per byte of well-formed text
+  uint64_t invalid_ = 3;  // bytes per ill-formed byte
+  uint64_t add_ = 0;
+};
 
 }  // namespace samara
 

@@ -40,7 +40,6 @@ Status AddMatcher(const std::vector<Pattern>& patterns, uint32_t nodes_table, To
       }
       at = target;
     }
-    // Two tokens may become one by normalization: the first one wins.
     if (trie[at].match == kTokenizerNone) trie[at].match = p.entry;
   }
 
@@ -94,7 +93,13 @@ Status AddMatcher(const std::vector<Pattern>& patterns, uint32_t nodes_table, To
 Status AddAddedTokenTables(const std::vector<AddedToken>& tokens, const Normalizer& normalizer,
                            TokenizerBlob* blob) {
   std::vector<Pattern> raw, normalized;
-  for (const AddedToken& token : tokens) {
+  // Two tokens may become one by normalization. Then special ones come first, of those the lowest
+  // id.
+  std::vector<AddedToken> ordered = tokens;
+  std::sort(ordered.begin(), ordered.end(), [](const AddedToken& a, const AddedToken& b) {
+    return a.special != b.special ? a.special : a.id < b.id;
+  });
+  for (const AddedToken& token : ordered) {
     AddedTokenEntry entry = {};
     entry.id = token.id;
     entry.flags = (token.special ? kAddedSpecial : 0u) | (token.left_strip ? kAddedLeftStrip : 0u) |

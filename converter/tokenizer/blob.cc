@@ -4,7 +4,27 @@
 
 namespace samara {
 
+Status TokenizerBlob::CheckGrowth() const {
+  const uint8_t* const strings = tables_[kTableStrings].data();
+  TokenizerGrowth growth;
+  bool good = true;
+  NormalizerStep step;
+  for (size_t at = 0; at < tables_[kTableNormSteps].size(); at += sizeof(step)) {
+    std::memcpy(&step, tables_[kTableNormSteps].data() + at, sizeof(step));
+    good = good && growth.Step(step, strings);
+  }
+  PreTokenizerStage stage;
+  for (size_t at = 0; at < tables_[kTableStages].size(); at += sizeof(stage)) {
+    std::memcpy(&stage, tables_[kTableStages].data() + at, sizeof(stage));
+    good = good && growth.Stage(stage, strings);
+  }
+  if (good) return {};
+  return Unsupported("the normalizer and pre-tokenizer may make a text more than %u times as long",
+                     kTokenizerMaxGrowth);
+}
+
 StatusOr<std::vector<uint8_t>> TokenizerBlob::Finish() {
+  SAMARA_RETURN_IF_ERROR(CheckGrowth());
   uint64_t bytes = sizeof(TokenizerHeader);
   for (uint32_t t = 0; t < kTokenizerTables; ++t) {
     if (tables_[t].empty()) continue;

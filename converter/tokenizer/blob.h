@@ -48,6 +48,8 @@ class TokenizerBlob {
   TokenizerHeader header = {};
 
  private:
+  Status CheckGrowth() const;
+
   std::vector<uint8_t> tables_[kTokenizerTables];
   uint32_t alias_[kTokenizerTables] = {};
 };

@@ -48,7 +48,9 @@ StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Jso
                     : vocabulary.byte_fallback ? "byte-fallback BPE"
                                                : "BPE";
   }
-  return blob.Finish();
+  auto result = blob.Finish();
+  if (!result.ok()) return result.status().WithContext(tokenizer.file());
+  return result;
 }
 
 }  // namespace samara

@@ -30,7 +30,9 @@ struct TokenizerSummary {
   std::string kind;  // "byte-level BPE", "byte-fallback BPE", "BPE"
 };
 
-// `tokenizer_config` and `summary` may be null.
+// `tokenizer_config` and `summary` may be null. The file's truncation and padding are not used:
+// they concern training batches. A post-processor decides about BOS and EOS; the configuration does
+// where there is none.
 StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Json* tokenizer_config,
                                                 TokenizerSummary* summary);
 

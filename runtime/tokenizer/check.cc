@@ -281,7 +281,7 @@ class Checker {
           return Unsupported("tokenizer table 'normalizer steps', entry %zu: unknown kind %u", i,
                              s.kind);
       }
-      if (!good || !growth_.Step(view_, s)) {
+      if (!good || !growth_.Step(s, view_.String(0))) {
         return InvalidFile("tokenizer table 'normalizer steps', entry %zu: operands out of range",
                            i);
       }
@@ -373,7 +373,7 @@ class Checker {
           return Unsupported("tokenizer table 'pre-tokenizer stages', entry %zu: unknown kind %u",
                              i, s.kind);
       }
-      if (!good || !growth_.Stage(view_, s)) {
+      if (!good || !growth_.Stage(s, view_.String(0))) {
         return InvalidFile(
             "tokenizer table 'pre-tokenizer stages', entry %zu: operands out of range", i);
       }
@@ -422,7 +422,7 @@ class Checker {
 
   std::span<const uint8_t> blob_;
   TokenizerView view_;
-  TextGrowth growth_;
+  TokenizerGrowth growth_;
 };
 
 }  // namespace

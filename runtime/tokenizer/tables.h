@@ -78,22 +78,6 @@ class TokenizerView {
   const uint8_t* blob_;
 };
 
-// How long a text may become. Ill-formed bytes become three, once; steps then multiply and add.
-class TextGrowth {
- public:
-  // The steps and stages in order. False: beyond kTokenizerMaxGrowth.
-  bool Step(const TokenizerView& view, const NormalizerStep& step);
-  bool Stage(const TokenizerView& view, const PreTokenizerStage& stage);
-  uint64_t Bytes(uint64_t text_bytes) const;  // after the steps so far; saturates
-
- private:
-  bool Replace(const uint8_t* a, uint32_t a_bytes, uint32_t b_bytes);
-  bool Check() const;
-  uint64_t valid_ = 1;    // bytes per byte of well-formed text
-  uint64_t invalid_ = 3;  // bytes per ill-formed byte
-  uint64_t add_ = 0;
-};
-
 // Where the parts of Encode's work area lie, for a text of a given length.
 struct EncodeLayout {
   uint64_t sanitized = 0;                    // bytes each

@@ -78,6 +78,10 @@ TEST_CASE("malformed tokenizer files") {
       {"replacement by pattern",
        {.normalizer = R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})"},
        "a regular expression"},
+      {"text that grows without measure",
+       {.normalizer = R"({"type":"Replace","pattern":{"String":"a"},"content":")" +
+                      std::string(300, 'x') + "\"}"},
+       "more than 256 times as long"},
       {"pre-tokenizer",
        {.pre_tokenizer = R"({"type":"BertPreTokenizer"})"},
        "pre-tokenizer \"BertPreTokenizer\""},
