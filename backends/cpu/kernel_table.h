@@ -170,8 +170,10 @@ inline constexpr int kNumActivations = 4;  // as in formats/operators.h
 struct KernelTable {
   Isa isa;
   const char* name;
-  uint32_t tokens_per_task;  // most tokens of a linear task: bounds the time between looks at the
-                             // cancel flag
+  // A linear task has at most so many tokens, and a worker looks at the cancel flag after so many
+  // products.
+  uint32_t tokens_per_task;
+  uint64_t products_per_piece;
   PackFn pack_f32, pack_bf16, pack_int8;
   LinearFn linear[kNumCodecs];
   RmsNormFn rms_norm;

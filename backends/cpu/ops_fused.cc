@@ -14,7 +14,7 @@ struct LinearCall : Call {
   LinearFn linear;
   bool pack_single;  // one token is packed too
   uint32_t tokens_per_task;
-  uint64_t n_tiles, tile_work;
+  uint64_t n_tiles, tile_work, products_per_piece;
   PackArgs pack_args;  // without x
   LinearArgs args;     // without x, residual, y
 };
@@ -77,10 +77,8 @@ bool RunLinear(const Call* base, RunContext* context) {
   job.n_tokens = n;
   job.tokens_per_task = call.tokens_per_task;
   job.n_blocks = (n + call.tokens_per_task - 1) / call.tokens_per_task;
-  // A piece ends after some 4 million products, so that a cancel is seen in time on the slowest
-  // path.
   const uint64_t work = call.tile_work * (n < call.tokens_per_task ? n : call.tokens_per_task);
-  const uint64_t max_piece = (uint64_t{1} << 22) / work + 1;
+  const uint64_t max_piece = call.products_per_piece / work + 1;
   return context->pool->Run(call.n_tiles * job.n_blocks, max_piece, LinearTask, &job,
                             *context->cancel);
 }
@@ -259,6 +257,7 @@ Status AddLinear(Builder* b, const Op& op) {
   const KernelTable& k = b->kernels();
   call->linear = k.linear[static_cast<int>(codec)];
   call->tokens_per_task = k.tokens_per_task;
+  call->products_per_piece = k.products_per_piece;
   call->n_tiles = (matrix.rows + matrix.tile_rows - 1) / matrix.tile_rows;
   call->tile_work = matrix.tile_rows * matrix.cols + 1;
   call->args.weights = matrix.data;
