@@ -348,11 +348,12 @@ TEST_CASE("convert: outputs that are refused") {
       {"", "wanted the name of a file"},
   };
   const std::vector<std::string> before = dir.Names();
-  for (const auto& [path, part] : cases) {
+  for (const auto& refused : cases) {
     ConvertOptions options = Options(dir);
-    options.output = path;
+    options.output = refused.first;
     const Status status = Convert(options).status();
-    CHECK_MESSAGE(Has(status.message(), part), path << ": " << std::string(status.message()));
+    CHECK_MESSAGE(Has(status.message(), refused.second),
+                  refused.first << ": " << std::string(status.message()));
   }
   CHECK(dir.Names() == before);
   CHECK(ReadBytes(dir / "target") == "old");
