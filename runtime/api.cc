@@ -475,8 +475,9 @@ samara_status samara_logits(const samara_session* session, int64_t row, const fl
 }
 
 size_t samara_logits_rows(const samara_session* session) {
-  if (session == nullptr || Of(session)->step_id != Of(session)->model->step_id) return 0;
-  return Of(session)->n_rows;
+  if (session == nullptr) return 0;
+  const Lock lock(Of(session)->model->mutex);
+  return Of(session)->step_id == Of(session)->model->step_id ? Of(session)->n_rows : 0;
 }
 
 samara_status samara_hidden(const samara_session* session, int64_t row, const float** values,

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "formats/operands.h"
 #include "runtime/model.h"
@@ -310,6 +311,15 @@ class Planner {
                MemoryClass::kHeap, MemoryLifetime::kSession);
     }
     list.AddLedger();
+    // The package names states, weights and segments; the loader asks for memory by these names.
+    std::vector<std::string_view> names;
+    for (const MemoryItem& item : list.items) names.push_back(item.name);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) {
+      return InvalidFile("two states, weights or segments share a name: memory item %s",
+                         Quoted(*twice).c_str());
+    }
     return {};
   }
 

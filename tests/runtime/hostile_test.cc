@@ -103,6 +103,16 @@ TEST_CASE("hostile: one number of the metadata is another") {
   CHECK(untouched.ran == 1);
 }
 
+TEST_CASE("hostile: two states of one name") {
+  TinyPackage tiny;
+  REQUIRE_OK(MakeTinyPackage({}, &tiny));
+  tiny.package.states[1].name = tiny.package.states[0].name;
+  ModelPlan plan;
+  const Status status = PlanModel(tiny.package, {}, {}, BackendNamed("cpu"), &plan);
+  CHECK(status.code() == StatusCode::kInvalidFile);
+  CHECK(std::string(status.message()).find("layers.0.kv") != std::string::npos);
+}
+
 TEST_CASE("hostile: weights of any bits") {
   for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
     TinySpec spec;
