@@ -83,7 +83,8 @@ Status CheckOutputPath(const std::string& path) {
 }
 
 Status OutputFile::Failed(const char* what, int error) const {
-  return IoError("output %s: cannot %s: %s", Quoted(path_, 200).c_str(), what, strerror(error));
+  return IoError("output %s: cannot %s: %s; an older file, if any, is unchanged",
+                 Quoted(path_, 200).c_str(), what, strerror(error));
 }
 
 StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path) {
@@ -168,13 +169,18 @@ Status OutputFile::Commit() {
     temporary_.clear();
     g_active = false;
   }
+  // The new file is in place from here on: only a power failure could still bring the old one back.
   const int directory = open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return Failed("open its directory", errno);
+  int synced = -1;
+  while (directory >= 0 && (synced = fsync(directory)) != 0 && errno == EINTR) {
+  }
   // Some file systems cannot sync a directory; the file itself is safe then.
-  const bool failed = fsync(directory) != 0 && errno != EINVAL && errno != ENOTSUP;
+  const bool failed = synced != 0 && errno != EINVAL && errno != ENOTSUP;
   const int error = errno;
-  close(directory);
-  return failed ? Failed("sync its directory", error) : Status();
+  if (directory >= 0) close(directory);
+  if (!failed) return Status();
+  return IoError("output %s: is complete, but its directory cannot be synced: %s",
+                 Quoted(path_, 200).c_str(), strerror(error));
 }
 
 void OutputFile::RemoveOnSignals() {

@@ -51,8 +51,10 @@ std::string WeightTypes() {
 
 int FailStatus(const Status& status) {
   const int code = ExitCodeOf(static_cast<samara_status>(status.code()));
+  // Errors of files say themselves what became of the output.
+  const bool hint = code == kExitFailed && status.code() != StatusCode::kIo;
   return Fail(code, status.message(),
-              code == kExitFailed ? "nothing was written, an older file is unchanged" : "");
+              hint ? "nothing was written, an older file is unchanged" : "");
 }
 
 int Print(const std::string& text) {
