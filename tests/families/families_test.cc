@@ -19,7 +19,7 @@
 namespace samara {
 namespace {
 
-const char* const kCases[] = {"llama_tied_llama3", "llama_untied_bias", "llama_mqa_linear",
+const std::string kCases[] = {"llama_tied_llama3", "llama_untied_bias", "llama_mqa_linear",
                               "mistral_window",    "mistral_full",      "qwen2_tied",
                               "qwen2_window",      "qwen3_tied",        "qwen3_untied_bias"};
 
@@ -84,11 +84,10 @@ double Difference(const std::vector<float>& got, const std::vector<float>& want)
 }
 
 TEST_CASE("every family equals transformers in float32") {
-  for (const char* name : kCases) {
+  for (const std::string& name : kCases) {
     CAPTURE(name);
-    const std::string data = std::string(SAMARA_SOURCE_DIR "/tests/families/data/") + name;
-    const std::string package =
-        std::string("/tmp/samara_") + name + "_" + std::to_string(getpid()) + ".samara";
+    const std::string data = SAMARA_SOURCE_DIR "/tests/families/data/" + name;
+    const std::string package = "/tmp/samara_" + name + "_" + std::to_string(getpid()) + ".samara";
     ConvertOptions convert;
     convert.source = data;
     convert.output = package;

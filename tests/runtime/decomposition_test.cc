@@ -66,30 +66,5 @@ TEST_CASE("decomposition: equal to the fused form, also beside another session")
   }
 }
 
-TEST_CASE("decomposition: a composite that this build does not know") {
-  TinySpec spec;
-  spec.decompose = [](Package* package) {
-    SAMARA_RETURN_IF_ERROR(AddDecompositions(package));
-    for (Op& op : package->entries[0].ops) {
-      if (op.code == OpCode::kAttention) {
-        op.code = static_cast<OpCode>(1999);
-        op.type_name = "attention_of_tomorrow";
-      }
-      if (op.code == OpCode::kGlu) op.version = 7;
-    }
-    return Status();
-  };
-  const AlignedFile file = MakeFile(spec);
-  spec.decompose = AddDecompositions;
-  const AlignedFile known = MakeFile(spec);
-  const std::vector<int32_t> ids = RandomIds(52, 60);
-  const ModelPtr model = OpenTiny(file, BackendNamed("cpu"), Options(32, false));
-  const SessionPtr session = NewSession(model);
-  const std::vector<float> got = Logits(session, ids);
-  const ModelPtr fused = OpenTiny(known, BackendNamed("cpu"), Options(32, false));
-  const SessionPtr fused_session = NewSession(fused);
-  CHECK(Difference(Logits(fused_session, ids), got) <= tolerance::kDecomposedLogits);
-}
-
 }  // namespace
 }  // namespace samara::test
