@@ -78,13 +78,14 @@ struct Bench {
                       : codec == static_cast<int>(Codec::kBF16) ? table->pack_bf16
                                                                 : table->pack_f32;
     fn(pack, 0, tokens);
-    for (uint64_t tile = 0; tile < tiles; ++tile) {
-      if (tokens <= table->tokens_per_task) {
-        table->linear[codec](args, tile, tiles, 0, tokens);
-        return;
-      }
+    if (tokens <= table->tokens_per_task) {
+      table->linear[codec](args, 0, tiles, 0, tokens);
+      return;
+    }
+    // In groups of tiles times blocks of tokens, as the backend runs them.
+    for (uint64_t tile = 0; tile < tiles; tile += table->tiles_per_task) {
       for (uint64_t t = 0; t < tokens; t += table->tokens_per_task) {
-        table->linear[codec](args, tile, tile + 1, t,
+        table->linear[codec](args, tile, std::min(tiles, tile + table->tiles_per_task), t,
                              std::min<uint64_t>(tokens, t + table->tokens_per_task));
       }
     }

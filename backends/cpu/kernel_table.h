@@ -170,9 +170,9 @@ inline constexpr int kNumActivations = 4;  // as in formats/operators.h
 struct KernelTable {
   Isa isa;
   const char* name;
-  // A linear task has at most so many tokens, and a worker looks at the cancel flag after so many
-  // products.
-  uint32_t tokens_per_task;
+  // A linear task of several blocks of tokens has so many tokens and weight tiles.
+  uint32_t tokens_per_task, tiles_per_task;
+  // A worker looks at the cancel flag after about so many products of a linear.
   uint64_t products_per_piece;
   PackFn pack_f32, pack_bf16, pack_int8;
   LinearFn linear[kNumCodecs];

@@ -7,7 +7,8 @@
 namespace samara::cpu {
 
 const KernelTable* Avx2Kernels() {
-  static constexpr KernelTable table = {Isa::kAvx2, "avx2", 64, uint64_t{1} << 22, SAMARA_KERNELS};
+  static constexpr KernelTable table = {Isa::kAvx2,        "avx2",        64, 4,
+                                        uint64_t{1} << 22, SAMARA_KERNELS};
   return &table;
 }
 

@@ -7,8 +7,8 @@
 namespace samara::cpu {
 
 const KernelTable* Avx512Kernels() {
-  static constexpr KernelTable table = {Isa::kAvx512, "avx512", 64, uint64_t{1} << 22,
-                                        SAMARA_KERNELS};
+  static constexpr KernelTable table = {Isa::kAvx512,      "avx512",      64, 4,
+                                        uint64_t{1} << 22, SAMARA_KERNELS};
   return &table;
 }
 

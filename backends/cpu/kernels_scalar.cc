@@ -7,8 +7,8 @@
 namespace samara::cpu {
 
 const KernelTable* ScalarKernels() {
-  static constexpr KernelTable table = {Isa::kScalar, "scalar", 16, uint64_t{1} << 18,
-                                        SAMARA_KERNELS};
+  static constexpr KernelTable table = {Isa::kScalar,      "scalar",      16, 1,
+                                        uint64_t{1} << 18, SAMARA_KERNELS};
   return &table;
 }
 

@@ -13,7 +13,7 @@ struct LinearCall : Call {
   PackFn pack;
   LinearFn linear;
   bool pack_single;  // one token is packed too
-  uint32_t tokens_per_task;
+  uint32_t tokens_per_task, tiles_per_task;
   uint64_t n_tiles, tile_work, products_per_piece;
   PackArgs pack_args;  // without x
   LinearArgs args;     // without x, residual, y
@@ -33,21 +33,21 @@ void PackTask(const void* context, uint64_t begin, uint64_t end, uint32_t) {
 struct LinearJob {
   LinearFn linear;
   LinearArgs args;
-  uint64_t n_tokens, tokens_per_task, n_blocks;
+  uint64_t n_tokens, n_tiles, tokens_per_task, tiles_per_task, n_blocks;
 };
-// Task = weight tile * token blocks + token block: a tile stays in the cache while tokens pass.
+// One block of tokens: task = weight tile. More: task = group of tiles * token blocks + block, so
+// that a group's weights and a block's activations stay in the cache together.
 void LinearTask(const void* context, uint64_t begin, uint64_t end, uint32_t) {
   const LinearJob& job = *static_cast<const LinearJob*>(context);
   if (job.n_blocks == 1) return job.linear(job.args, begin, end, 0, job.n_tokens);
-  while (begin < end) {
-    const uint64_t tile = begin / job.n_blocks;
-    const uint64_t first = begin % job.n_blocks;
-    uint64_t last = first + (end - begin);
-    if (last > job.n_blocks) last = job.n_blocks;
-    const uint64_t token_end = last * job.tokens_per_task;
-    job.linear(job.args, tile, tile + 1, first * job.tokens_per_task,
+  for (uint64_t task = begin; task < end; ++task) {
+    const uint64_t tile = task / job.n_blocks * job.tiles_per_task;
+    const uint64_t tile_end =
+        tile + job.tiles_per_task < job.n_tiles ? tile + job.tiles_per_task : job.n_tiles;
+    const uint64_t token = task % job.n_blocks * job.tokens_per_task;
+    const uint64_t token_end = token + job.tokens_per_task;
+    job.linear(job.args, tile, tile_end, token,
                token_end < job.n_tokens ? token_end : job.n_tokens);
-    begin += last - first;
   }
 }
 
@@ -76,11 +76,16 @@ bool RunLinear(const Call* base, RunContext* context) {
   job.args.y_stride = call.y.stride;
   job.n_tokens = n;
   job.tokens_per_task = call.tokens_per_task;
+  job.tiles_per_task = call.tiles_per_task;
   job.n_blocks = (n + call.tokens_per_task - 1) / call.tokens_per_task;
-  const uint64_t work = call.tile_work * (n < call.tokens_per_task ? n : call.tokens_per_task);
+  job.n_tiles = call.n_tiles;
+  uint64_t tasks = call.n_tiles, work = call.tile_work * n;
+  if (job.n_blocks > 1) {
+    tasks = (call.n_tiles + call.tiles_per_task - 1) / call.tiles_per_task * job.n_blocks;
+    work = call.tile_work * call.tiles_per_task * call.tokens_per_task;
+  }
   const uint64_t max_piece = call.products_per_piece / work + 1;
-  return context->pool->Run(call.n_tiles * job.n_blocks, max_piece, LinearTask, &job,
-                            *context->cancel);
+  return context->pool->Run(tasks, max_piece, LinearTask, &job, *context->cancel);
 }
 
 bool CodecOf(DType dtype, Codec* codec) {
@@ -257,6 +262,7 @@ Status AddLinear(Builder* b, const Op& op) {
   const KernelTable& k = b->kernels();
   call->linear = k.linear[static_cast<int>(codec)];
   call->tokens_per_task = k.tokens_per_task;
+  call->tiles_per_task = k.tiles_per_task;
   call->products_per_piece = k.products_per_piece;
   call->n_tiles = (matrix.rows + matrix.tile_rows - 1) / matrix.tile_rows;
   call->tile_work = matrix.tile_rows * matrix.cols + 1;

@@ -15,7 +15,8 @@ namespace {
 }  // namespace
 }  // namespace samara::cpu
 
-// Rows of a table, in the order of KernelTable, after isa, name, tokens_per_task and products_per_piece.
+// Rows of a table, in the order of KernelTable, after isa, name, tokens_per_task and
+// products_per_piece.
 #define SAMARA_KERNELS                                                                        \
   PackFloat<KeepF32, 1>, PackFloat<RoundBf16, 2>, PackInt8,                                   \
       {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,               \

@@ -44,38 +44,27 @@ void PackFloat(const PackArgs& args, uint64_t begin, uint64_t end) {
 }
 
 // One block of 32 values to int8: d * q approximates x, q in [-127, 127].
-SAMARA_INLINE void PackBlock(const float* x, uint64_t n, int8_t* q, uint64_t group_stride, float* d,
-                             int32_t* sum) {
-  const F32x16 low = LoadPartial(x, n < 16 ? n : 16);
-  const F32x16 high = n > 16 ? LoadPartial(x + 16, n - 16) : Set(0.0f);
+SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32_t* sum) {
   // The maximum over bit patterns: as the values for finite x, and what is not finite stays visible
   // in d.
   const I32x16 magnitude = SetInt(0x7fffffff);
-  int32_t bits[32];
-  StoreInt(bits, AndInt(AsInt(low), magnitude));
-  StoreInt(bits + 16, AndInt(AsInt(high), magnitude));
-  int32_t top = 0;
-  for (int i = 0; i < 32; ++i) top = bits[i] > top ? bits[i] : top;
+  const int32_t low_top = MaxOf(AndInt(AsInt(low), magnitude));
+  const int32_t high_top = MaxOf(AndInt(AsInt(high), magnitude));
+  const int32_t top = low_top > high_top ? low_top : high_top;
   float amax;
   __builtin_memcpy(&amax, &top, 4);
-  int32_t values[32] = {};
+  I32x16 a = SetInt(0), b = SetInt(0);
   if (amax < math::kQ8Tiny) {
     *d = 0.0f;
   } else {
     *d = amax / 127.0f;
     const F32x16 s = Set(127.0f / amax);
-    StoreInt(values, ToInt(Rint(Mul(low, s))));
-    StoreInt(values + 16, ToInt(Rint(Mul(high, s))));
+    a = ToInt(Rint(Mul(low, s)));
+    b = ToInt(Rint(Mul(high, s)));
   }
-  int32_t total = 0;
-  for (int g = 0; g < 8; ++g) {
-    for (int j = 0; j < 4; ++j) {
-      const int8_t v = static_cast<int8_t>(values[4 * g + j]);
-      q[static_cast<uint64_t>(g) * group_stride + static_cast<uint64_t>(j)] = v;
-      total += v;
-    }
-  }
-  *sum = total;
+  StoreLowBytes(q, a);
+  StoreLowBytes(q + 16, b);
+  *sum = SumOf(AddInt(a, b));
 }
 
 void PackInt8(const PackArgs& args, uint64_t begin, uint64_t end) {
@@ -88,8 +77,16 @@ void PackInt8(const PackArgs& args, uint64_t begin, uint64_t end) {
       float* d = args.d + t0 * blocks + i;
       int32_t* sums = args.sums + t0 * blocks + i;
       for (uint64_t b = 0; b < blocks; ++b) {
-        const uint64_t n = args.cols - b * 32 < 32 ? args.cols - b * 32 : 32;
-        PackBlock(x + b * 32, n, q + b * 32 * w, 4 * w, d + b * w, sums + b * w);
+        const uint64_t rest = args.cols - b * 32;
+        const float* from = x + b * 32;
+        int8_t block[32];
+        int8_t* to = q + b * 32 * w;
+        PackBlock(LoadPartial(from, rest < 16 ? rest : 16),
+                  rest > 16 ? LoadPartial(from + 16, rest < 32 ? rest - 16 : 16) : Set(0.0f),
+                  w == 1 ? to : block, d + b * w, sums + b * w);
+        if (w > 1) {
+          for (uint64_t g = 0; g < 8; ++g) __builtin_memcpy(to + g * 4 * w, block + g * 4, 4);
+        }
       }
     }
     t0 += w;

@@ -150,6 +150,32 @@ SAMARA_INLINE F32x16 ToFloat(I32x16 x) {
   return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
 }
 
+// Integers of any order of evaluation: exact.
+SAMARA_INLINE int32_t MaxOf(I32x16 x) {
+  const __m256i top = _mm256_max_epi32(x.a, x.b);
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(top), _mm256_extracti128_si256(top, 1));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+  return _mm_cvtsi128_si32(m);
+}
+SAMARA_INLINE int32_t SumOf(I32x16 x) {
+  const __m256i sum = _mm256_add_epi32(x.a, x.b);
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+  return _mm_cvtsi128_si32(s);
+}
+// The low byte of each lane.
+SAMARA_INLINE void StoreLowBytes(int8_t* p, I32x16 x) {
+  const __m256i low = _mm256_set1_epi32(255);
+  // Packing works inside 128-bit halves: words 0-3 8-11 | 4-7 12-15, then bytes in that order
+  // twice.
+  const __m256i words = _mm256_packus_epi32(_mm256_and_si256(x.a, low), _mm256_and_si256(x.b, low));
+  const __m128i bytes =
+      _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_shuffle_epi32(bytes, 0xd8));
+}
+
 SAMARA_INLINE void Prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }

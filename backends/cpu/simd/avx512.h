@@ -87,6 +87,14 @@ SAMARA_INLINE Mask16 NonZero(I32x16 a) { return _mm512_test_epi32_mask(a.v, a.v)
 SAMARA_INLINE I32x16 ToInt(F32x16 a) { return {_mm512_cvttps_epi32(a.v)}; }
 SAMARA_INLINE F32x16 ToFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
+// Integers of any order of evaluation: exact.
+SAMARA_INLINE int32_t MaxOf(I32x16 a) { return _mm512_reduce_max_epi32(a.v); }
+SAMARA_INLINE int32_t SumOf(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
+// The low byte of each lane.
+SAMARA_INLINE void StoreLowBytes(int8_t* p, I32x16 a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
 SAMARA_INLINE void Prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }

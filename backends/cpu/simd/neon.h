@@ -199,6 +199,28 @@ SAMARA_INLINE F32x16 ToFloat(I32x16 a) {
   return r;
 }
 
+// Integers of any order of evaluation: exact.
+SAMARA_INLINE int32_t MaxOf(I32x16 a) {
+  int32_t lanes[16];
+  StoreInt(lanes, a);
+  int32_t top = lanes[0];
+  for (int i = 1; i < 16; ++i) top = lanes[i] > top ? lanes[i] : top;
+  return top;
+}
+SAMARA_INLINE int32_t SumOf(I32x16 a) {
+  int32_t lanes[16];
+  StoreInt(lanes, a);
+  uint32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += static_cast<uint32_t>(lanes[i]);
+  return static_cast<int32_t>(sum);
+}
+// The low byte of each lane.
+SAMARA_INLINE void StoreLowBytes(int8_t* p, I32x16 a) {
+  int32_t lanes[16];
+  StoreInt(lanes, a);
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(lanes[i]);
+}
+
 SAMARA_INLINE void Prefetch(const void* p) { __builtin_prefetch(p); }
 
 // --- int8 dots: a register holds 4 bytes of each of 4 rows
