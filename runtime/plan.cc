@@ -13,15 +13,28 @@
 
 namespace samara {
 namespace items {
+namespace {
+
+// Names of a file as parts of our own, which are C strings and lines of text.
+std::string Plain(std::string name) {
+  for (char& c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return name;
+}
+
+}  // namespace
 
 std::string StatePart(const State& state, size_t part) {
-  return "state pool " + state.name + (part == 0 ? " keys" : " values");
+  return "state pool " + Plain(state.name) + (part == 0 ? " keys" : " values");
 }
 std::string CompiledPlan(uint32_t bucket_tokens) {
   return "compiled plan for " + std::to_string(bucket_tokens) + " tokens";
 }
-std::string CopiedSegment(const Segment& segment) { return "copied weights " + segment.name; }
-std::string DeviceWeight(const Weight& weight) { return "device weight " + weight.name; }
+std::string CopiedSegment(const Segment& segment) {
+  return "copied weights " + Plain(segment.name);
+}
+std::string DeviceWeight(const Weight& weight) { return "device weight " + Plain(weight.name); }
 
 }  // namespace items
 

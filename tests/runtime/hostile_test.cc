@@ -111,6 +111,14 @@ TEST_CASE("hostile: two states of one name") {
   const Status status = PlanModel(tiny.package, {}, {}, BackendNamed("cpu"), &plan);
   CHECK(status.code() == StatusCode::kInvalidFile);
   CHECK(std::string(status.message()).find("layers.0.kv") != std::string::npos);
+
+  // A zero byte in a name does not cut what the loader asks for.
+  tiny.package.states[0].name[2] = 0;
+  REQUIRE_OK(PlanModel(tiny.package, {}, {}, BackendNamed("cpu"), &plan));
+  bool found = false;
+  for (const MemoryItem& item : plan.list.items)
+    found |= item.name == "state pool la?ers.0.kv keys";
+  CHECK(found);
 }
 
 TEST_CASE("hostile: weights of any bits") {
