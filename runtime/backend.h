@@ -33,10 +33,10 @@ namespace samara {
 // Which memory an operand lives in. All activations of a partition share one arena; each state part has a
 // buffer of its own; weights are bound one by one.
 enum class BufferKind : uint8_t {
-  kNone = 0,     // absent operand, or a state (see StateBinding)
-  kArena = 1,    // offset into the activation arena
-  kWeight = 2,   // index into PartitionSpec::weights
-  kStep = 3,     // a field of StepParams: `step_field` says which, stride included
+  kNone = 0,    // absent operand, or a state (see StateBinding)
+  kArena = 1,   // offset into the activation arena
+  kWeight = 2,  // index into PartitionSpec::weights
+  kStep = 3,    // a field of StepParams: `step_field` says which, stride included
 };
 
 enum class StepField : uint8_t { kNone = 0, kTokenIds = 1, kPositions = 2, kOutputRows = 3 };
@@ -44,18 +44,20 @@ enum class StepField : uint8_t { kNone = 0, kTokenIds = 1, kPositions = 2, kOutp
 struct ValueBinding {
   BufferKind kind = BufferKind::kNone;
   StepField step_field = StepField::kNone;
-  uint64_t offset = 0;      // bytes from the start of the arena (kStep: of the step block) to row 0
-  uint64_t row_stride = 0;  // bytes from one row (index of dimension 0) to the next; contiguous = row bytes
-  uint64_t bytes = 0;       // kArena: bytes that the value occupies at the bucket's capacity (contiguous size)
-  int32_t weight = -1;      // kWeight
+  uint64_t offset = 0;  // bytes from the start of the arena (kStep: of the step block) to row 0
+  uint64_t row_stride =
+      0;  // bytes from one row (index of dimension 0) to the next; contiguous = row bytes
+  uint64_t bytes =
+      0;  // kArena: bytes that the value occupies at the bucket's capacity (contiguous size)
+  int32_t weight = -1;  // kWeight
 };
 
 // A weight as the device sees it: host memory (mapped or copied) for host backends, a device buffer else.
 struct WeightBinding {
   const Weight* weight = nullptr;
   const WeightPlacement* placement = nullptr;  // the layout chosen
-  const void* host = nullptr;                  // bytes in that layout; kSegmentTailBytes more are readable
-  uint64_t device = 0;                         // handle from Device::Allocate, 0 for host backends
+  const void* host = nullptr;  // bytes in that layout; kSegmentTailBytes more are readable
+  uint64_t device = 0;         // handle from Device::Allocate, 0 for host backends
 };
 
 // Element type in which key/value states are kept; a load option.
@@ -64,18 +66,18 @@ struct WeightBinding {
 //   part 1 (values)  [P][heads][S][dim]
 struct StateBinding {
   const State* state = nullptr;
-  DType dtype = DType::kF16;     // kF32 or kF16; an element takes Backend::StateElementBytes(dtype)
-  void* host[2] = {};            // parts
+  DType dtype = DType::kF16;  // kF32 or kF16; an element takes Backend::StateElementBytes(dtype)
+  void* host[2] = {};         // parts
   uint64_t device[2] = {};
 };
 
 // What Measure and Compile need of a graph range. Everything is alive only during the call.
 struct PartitionSpec {
   const Package* package = nullptr;
-  const Graph* graph = nullptr;        // after decomposition
+  const Graph* graph = nullptr;  // after decomposition
   uint32_t first_op = 0, n_ops = 0;
   const SymbolValues* capacity = nullptr;  // symbols at the bucket's largest step
-  uint32_t bucket_tokens = 0;          // n_tokens of a Run is 1..bucket_tokens
+  uint32_t bucket_tokens = 0;              // n_tokens of a Run is 1..bucket_tokens
   uint32_t max_outputs = 0;
   const StepLayout* step_layout = nullptr;
   DType kv_type = DType::kF16;
@@ -85,8 +87,8 @@ struct PartitionSpec {
   // Per value of the graph; in Measure without the arena offsets.
   std::span<const ValueBinding> values;
   // Valid in Compile only:
-  std::span<const WeightBinding> weights;    // per weight of the package
-  std::span<const StateBinding> states;      // per state of the package
+  std::span<const WeightBinding> weights;  // per weight of the package
+  std::span<const StateBinding> states;    // per state of the package
   void* arena_host = nullptr;
   uint64_t arena_device = 0;
   // Scratch of op i of the range starts at scratch_offsets[i] in the arena (its lifetime is that op).
@@ -94,8 +96,9 @@ struct PartitionSpec {
 };
 
 struct PartitionMeasure {
-  uint64_t plan_bytes = 0;                // retained by Compile: one host block, handed to it
-  std::vector<uint64_t> scratch_bytes;    // per op of the range; depends on operator, shape, workers only
+  uint64_t plan_bytes = 0;  // retained by Compile: one host block, handed to it
+  std::vector<uint64_t>
+      scratch_bytes;  // per op of the range; depends on operator, shape, workers only
 };
 
 class Partition {
@@ -107,14 +110,18 @@ class Partition {
 
 // Placed in ledger blocks: destroyed, never freed one by one.
 struct InPlaceDelete {
-  template <typename T> void operator()(T* object) const { object->~T(); }
+  template <typename T>
+  void operator()(T* object) const {
+    object->~T();
+  }
 };
-template <typename T> using InPlacePtr = std::unique_ptr<T, InPlaceDelete>;
+template <typename T>
+using InPlacePtr = std::unique_ptr<T, InPlaceDelete>;
 
 struct DeviceOptions {
-  uint32_t n_threads = 1;            // host workers, the calling thread included
-  uint64_t thread_stack_bytes = 0;   // 0: the default, kThreadStackBytes
-  const char* isa = nullptr;         // CPU: "scalar", "avx2", ...; nullptr: best available
+  uint32_t n_threads = 1;           // host workers, the calling thread included
+  uint64_t thread_stack_bytes = 0;  // 0: the default, kThreadStackBytes
+  const char* isa = nullptr;        // CPU: "scalar", "avx2", ...; nullptr: best available
 };
 inline constexpr uint64_t kThreadStackBytes = uint64_t{256} << 10;
 
@@ -122,13 +129,16 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual const char* description() const = 0;  // "cpu avx512vnni, 2 threads"
+  // A line that the user should read once (a slow path, say); nullptr: none.
+  virtual const char* notice() const { return nullptr; }
   // Buffers. Host devices return memory of the ledger and handle == address. `name` is a listed item.
   virtual Status Allocate(Ledger* ledger, const char* name, uint64_t bytes, uint64_t* handle) = 0;
   virtual Status Upload(uint64_t handle, uint64_t offset, const void* data, uint64_t bytes) = 0;
   virtual Status Download(uint64_t handle, uint64_t offset, void* data, uint64_t bytes) = 0;
   virtual Status Fill(uint64_t handle, uint64_t offset, uint8_t byte, uint64_t bytes) = 0;
   // Copies between buffers of this device (fork copies the last, partly filled block).
-  virtual Status Copy(uint64_t to, uint64_t to_offset, uint64_t from, uint64_t from_offset, uint64_t bytes) = 0;
+  virtual Status Copy(uint64_t to, uint64_t to_offset, uint64_t from, uint64_t from_offset,
+                      uint64_t bytes) = 0;
   // `block`: measure.plan_bytes of zeroed host memory, 64-aligned, that outlives the partition.
   virtual Status Compile(const PartitionSpec& spec, void* block, uint64_t block_bytes,
                          InPlacePtr<Partition>* partition) = 0;
@@ -140,9 +150,9 @@ class Device {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual const char* name() const = 0;      // "cpu", "reference"
+  virtual const char* name() const = 0;                       // "cpu", "reference"
   virtual const char* description() const { return name(); }  // one line for people
-  virtual bool host_memory() const = 0;      // weights are read from the map in place
+  virtual bool host_memory() const = 0;  // weights are read from the map in place
   // Gives the bits of formats/numerics.md; others are held to tolerances.
   virtual bool exact() const { return false; }
   // Bytes of one element of a state kept as `kv_type`: pools, their copies and saves are sized by it. Only
@@ -154,12 +164,16 @@ class Backend {
   virtual Status MeasureDevice(const DeviceOptions& options, MemoryList* list) const = 0;
   virtual Status Measure(const PartitionSpec& spec, PartitionMeasure* measure) const = 0;
   // kNotFound: no such device here; kUnsupported: this ISA or driver cannot be used.
-  virtual Status Open(const DeviceOptions& options, Ledger* ledger, InPlacePtr<Device>* device) const = 0;
+  virtual Status Open(const DeviceOptions& options, Ledger* ledger,
+                      InPlacePtr<Device>* device) const = 0;
 };
 
 // backends/builtin.cc: the one list, best first for "auto". The runtime library sees it through this pointer
 // table only (the runtime knows no concrete backend).
-struct BackendList { const Backend* const* backends; int count; };
+struct BackendList {
+  const Backend* const* backends;
+  int count;
+};
 BackendList BuiltinBackends();
 
 }  // namespace samara

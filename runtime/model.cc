@@ -315,6 +315,7 @@ void LogFacts(const Model& model, const ModelPlan& plan) {
     say(SAMARA_LOG_INFO,
         std::to_string(plan.buckets[0].n_decomposed) + " operators run by their decomposition");
   }
+  if (model.device->notice() != nullptr) say(SAMARA_LOG_WARNING, model.device->notice());
   say(SAMARA_LOG_INFO, std::string("device: ") + model.device->description());
 }
 

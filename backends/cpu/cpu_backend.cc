@@ -68,6 +68,10 @@ class CpuDevice final : public Device {
   }
 
   const char* description() const override { return description_; }
+  const char* notice() const override {
+    if (kernels_->isa != Isa::kScalar || HasFma()) return nullptr;
+    return "this processor has no fused multiply-add: results are the same, but very slow";
+  }
   Status Allocate(Ledger* ledger, const char* name, uint64_t bytes, uint64_t* handle) override {
     void* block = nullptr;
     SAMARA_RETURN_IF_ERROR(ledger->Take(name, bytes, &block));

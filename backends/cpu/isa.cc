@@ -13,7 +13,7 @@ namespace {
 
 #if defined(__x86_64__)
 struct X86Features {
-  bool avx2 = false, avx512 = false, vnni = false;
+  bool fma = false, avx2 = false, avx512 = false, vnni = false;
 };
 
 // The compiler's own check does not ask the operating system about every register file in every
@@ -28,6 +28,7 @@ X86Features Detect() {
   unsigned xcr0, high;
   __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
   if ((xcr0 & 0x6) != 0x6) return f;
+  f.fma = fma;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return f;
   f.avx2 = fma && f16c && (b >> 5 & 1);
   if ((xcr0 & 0xe6) != 0xe6) return f;
@@ -69,6 +70,14 @@ bool IsaAvailable(Isa isa) {
   }
 #else
   return isa == Isa::kScalar;
+#endif
+}
+
+bool HasFma() {
+#if defined(__x86_64__)
+  return Detect().fma;
+#else
+  return true;  // part of AArch64's baseline; elsewhere the compiler decides
 #endif
 }
 

@@ -204,6 +204,8 @@ const QuantKernels* NeonDotQuantKernels();
 const KernelTable* const* BuiltKernels(int* count);
 // True if this machine and operating system can run the instruction set.
 bool IsaAvailable(Isa isa);
+// Has the processor a fused multiply-add? Without one each of the contract's is a library call.
+bool HasFma();
 
 // Floats that one worker needs in an attention task.
 uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim);
