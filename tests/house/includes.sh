@@ -7,16 +7,16 @@ fail=0
 
 # check FOLDER QUOTED ANGLED: which "..." and <...> includes its files may have (extended regular expressions).
 check() {
-  local folder=$1 quoted=$2 angled=$3 file line bad
+  local folder=$1 quoted=$2 angled=$3 bad
+  local include='#[[:space:]]*include[[:space:]]*'
   [[ -d $folder ]] || { echo "no folder $folder"; fail=1; return; }
-  while IFS= read -r -d '' file; do
-    bad=$(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file" |
-      grep -vE "^[0-9]+:[[:space:]]*#[[:space:]]*include[[:space:]]*(\"($quoted)[^\"]*\"|<($angled)>)" || true)
-    if [[ -n $bad ]]; then
-      while IFS= read -r line; do echo "$file:$line: $folder must not include this"; done <<<"$bad"
-      fail=1
-    fi
-  done < <(find "$folder" \( -name '*.h' -o -name '*.cc' -o -name '*.c' -o -name '*.inc' -o -name '*.inl' \) -print0)
+  bad=$(find "$folder" -type f \( -name '*.h' -o -name '*.cc' -o -name '*.c' -o -name '*.inc' -o -name '*.inl' \) -print0 |
+    xargs -0 grep -HnE '^[[:space:]]*#[[:space:]]*include' |
+    grep -vE "^[^:]*:[0-9]+:[[:space:]]*$include(\"($quoted)[^\"]*\"|<($angled)>)" || true)
+  if [[ -n $bad ]]; then
+    printf '%s\n' "$bad" "$folder must not include the above"
+    fail=1
+  fi
 }
 
 # Standard and system headers: no folder but these.
