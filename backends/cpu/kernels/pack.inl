@@ -58,9 +58,11 @@ SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32
     *d = 0.0f;
   } else {
     *d = amax / 127.0f;
-    const F32x16 s = Set(127.0f / amax);
-    a = ToInt(Rint(Mul(low, s)));
-    b = ToInt(Rint(Mul(high, s)));
+    if (top < 0x7f800000) {  // else d makes every result non-finite, and q must stay in range
+      const F32x16 s = Set(127.0f / amax);
+      a = ToInt(Rint(Mul(low, s)));
+      b = ToInt(Rint(Mul(high, s)));
+    }
   }
   StoreLowBytes(q, a);
   StoreLowBytes(q + 16, b);
