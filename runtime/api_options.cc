@@ -22,7 +22,11 @@ Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
   out->load.max_sessions = options->max_sessions;
   out->load.n_chunk = options->n_chunk;
   out->load.max_outputs = options->max_outputs;
-  switch (options->kv_type) {
+  // A C caller can put any number into an enum; to load it as one would be undefined here.
+  int32_t kv_type = 0;
+  static_assert(sizeof kv_type == sizeof options->kv_type);
+  std::memcpy(&kv_type, &options->kv_type, sizeof kv_type);
+  switch (kv_type) {
     case SAMARA_KV_DEFAULT:
       break;
     case SAMARA_KV_F32:
@@ -32,7 +36,7 @@ Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
       out->load.kv_type = DType::kF16;
       break;
     default:
-      return InvalidArgument("kv_type is %d", static_cast<int>(options->kv_type));
+      return InvalidArgument("kv_type is %d", kv_type);
   }
   out->load.memory_budget = options->memory_budget;
   out->load.no_mmap = options->no_mmap != 0;
