@@ -29,7 +29,7 @@ struct DTypeInfo {
   uint32_t block_elements;  // 1 for plain types
   uint32_t block_bytes;     // bytes of one block in row-major order (ggml's size)
   bool is_quantized;
-  bool is_weight;           // may be the codec of a weight
+  bool is_weight;  // may be the codec of a weight
 };
 
 // nullptr for a number this build does not know.

@@ -29,12 +29,12 @@ inline constexpr int kMaxTerms = 4;
 // What a symbol stands for; the runtime knows how to evaluate these and refuses others by name.
 enum class SymbolKind : uint16_t {
   kInvalid = 0,
-  kTokens = 1,    // "n_tokens": tokens of this step, 1..chunk
-  kOutputs = 2,   // "n_outputs": rows for which logits are computed, 1..max_outputs
-  kSeqs = 3,      // "n_seqs": sequences of this step
-  kContext = 4,   // "n_ctx": positions a sequence may hold
-  kChunk = 5,     // "n_chunk": most tokens of a step
-  kSlots = 6,     // "n_slots.<group>": all slots of a state group's pool (state_read); `group` says which
+  kTokens = 1,   // "n_tokens": tokens of this step, 1..chunk
+  kOutputs = 2,  // "n_outputs": rows for which logits are computed, 1..max_outputs
+  kSeqs = 3,     // "n_seqs": sequences of this step
+  kContext = 4,  // "n_ctx": positions a sequence may hold
+  kChunk = 5,    // "n_chunk": most tokens of a step
+  kSlots = 6,    // "n_slots.<group>": all slots of the pool of state group `group` (state_read)
 };
 
 struct Symbol {
@@ -42,7 +42,7 @@ struct Symbol {
   SymbolKind kind = SymbolKind::kInvalid;
   uint32_t group = 0;  // kSlots only
   uint64_t min = 1;
-  uint64_t max = 1;    // inclusive
+  uint64_t max = 1;  // inclusive
   bool operator==(const Symbol&) const = default;
 };
 
@@ -59,7 +59,11 @@ struct Dim {
   uint32_t n_terms = 0;
   std::array<Term, kMaxTerms> terms{};
 
-  static Dim Of(int64_t constant) { Dim d; d.constant = constant; return d; }
+  static Dim Of(int64_t constant) {
+    Dim d;
+    d.constant = constant;
+    return d;
+  }
   static Dim Sym(uint32_t symbol, int64_t coefficient = 1, int64_t constant = 0) {
     Dim d;
     d.constant = constant;
@@ -92,15 +96,16 @@ enum class ValueKind : uint16_t {
   kInvalid = 0,
   kActivation = 1,  // produced by exactly one operator of this graph
   kInput = 2,       // a named input of the entry point, or a parameter of a function
-  kWeight = 3,      // index: Package::weights. Where an operator takes any F32 value, a weight may stand if it is
-                    // F32 and has a row-major placement.
+  kWeight = 3,      // index: Package::weights. May stand where any F32 value may, if it is F32 and
+                    // has a row-major placement.
   kState = 4,       // index: Package::states; has no dtype or shape
 };
 
 struct Value {
   std::string name;  // of the checkpoint's scope, "model.layers.0.self_attn.q"; for people only
   ValueKind kind = ValueKind::kInvalid;
-  DType dtype = DType::kInvalid;  // activations: F32, I32 or Bool; weights: kF32 stands for "its values"
+  // Activations: F32, I32 or Bool; weights: kF32 stands for "its values".
+  DType dtype = DType::kInvalid;
   Shape shape;
   int32_t index = -1;
   bool operator==(const Value&) const = default;
@@ -140,9 +145,9 @@ enum class InputRole : uint16_t {
 };
 enum class OutputRole : uint16_t {
   kInvalid = 0,
-  kLogits = 1,      // F32 [n_outputs, vocab]
-  kHidden = 2,      // F32 [n_outputs, dim]: last hidden state after the final norm
-  kResult = 3,      // a function's result
+  kLogits = 1,  // F32 [n_outputs, vocab]
+  kHidden = 2,  // F32 [n_outputs, dim]: last hidden state after the final norm
+  kResult = 3,  // a function's result
 };
 
 struct GraphInput {
@@ -176,9 +181,9 @@ struct Graph {
 
 struct Segment {
   std::string name;
-  uint64_t offset = 0;         // in this file, or in `external`
-  uint64_t bytes = 0;          // payload; the file holds at least kSegmentTailBytes readable bytes after it
-  std::string external;        // "" = inline; else a file name without directory, beside the package
+  uint64_t offset = 0;  // in this file, or in `external`
+  uint64_t bytes = 0;  // payload; the file holds at least kSegmentTailBytes readable bytes after it
+  std::string external;  // "" = inline; else a file name without directory, beside the package
   std::vector<uint8_t> chunk_sha256;  // 32 bytes for each kHashChunkBytes of payload
   bool operator==(const Segment&) const = default;
 };
@@ -193,12 +198,18 @@ struct WeightPlacement {
 };
 
 // Where values of a weight came from: so that LoRA and weight updates stay possible.
-enum class SourceTransform : uint16_t { kNone = 0, kPermutedRotary = 1, kScaled = 2, kAddedOne = 3, kComputed = 4 };
+enum class SourceTransform : uint16_t {
+  kNone = 0,
+  kPermutedRotary = 1,
+  kScaled = 2,
+  kAddedOne = 3,
+  kComputed = 4
+};
 struct WeightSource {
-  std::string tensor;        // name in the checkpoint; "" if computed
-  uint64_t first_row = 0;    // rows of the weight that it fills; elements, for vectors
+  std::string tensor;      // name in the checkpoint; "" if computed
+  uint64_t first_row = 0;  // rows of the weight that it fills; elements, for vectors
   uint64_t n_rows = 0;
-  uint64_t source_row = 0;   // first row in the tensor
+  uint64_t source_row = 0;  // first row in the tensor
   SourceTransform transform = SourceTransform::kNone;
   double scale = 1;
   bool operator==(const WeightSource&) const = default;
@@ -215,15 +226,20 @@ struct Weight {
   bool operator==(const Weight&) const = default;
 };
 
-enum class StateKind : uint16_t { kInvalid = 0, kKeyValue = 1, kRecurrent = 2, kConvolution = 3 };  // 2, 3 reserved
+enum class StateKind : uint16_t {
+  kInvalid = 0,
+  kKeyValue = 1,
+  kRecurrent = 2,
+  kConvolution = 3
+};  // 2, 3 reserved
 
 // Slots are per sequence and group: every state of a group is addressed by the same block table.
 struct StateGroup {
   std::string name;
-  Dim slots;                   // slots a sequence needs: n_ctx, or window + n_chunk + rewind_limit - 1
-  uint64_t window = 0;         // 0: the whole context
-  uint64_t rewind_limit = 0;   // tokens that can be taken back; UINT64_MAX: all (window 0)
-  uint32_t checkpoints = 0;    // reserved for recurrent states; must be 0
+  Dim slots;            // slots a sequence needs: n_ctx, or window + n_chunk + rewind_limit - 1
+  uint64_t window = 0;  // 0: the whole context
+  uint64_t rewind_limit = 0;  // tokens that can be taken back; UINT64_MAX: all (window 0)
+  uint32_t checkpoints = 0;   // reserved for recurrent states; must be 0
   bool operator==(const StateGroup&) const = default;
 };
 
@@ -253,14 +269,14 @@ struct SamplingDefaults {
 };
 
 struct ChatTemplate {
-  std::string name;    // "default", "tool_use"
-  std::string source;  // text as found in the checkpoint
+  std::string name;           // "default", "tool_use"
+  std::string source;         // text as found in the checkpoint
   std::vector<uint8_t> tree;  // compiled form; empty: not compiled, not renderable
   bool operator==(const ChatTemplate&) const = default;
 };
 
 struct OpGolden {
-  uint32_t op = 0;      // index into the entry's graph as stored
+  uint32_t op = 0;  // index into the entry's graph as stored
   uint32_t output = 0;
   double l2 = 0;
   std::vector<uint64_t> indices;  // flat indices of the sampled values
@@ -269,9 +285,10 @@ struct OpGolden {
 };
 struct Golden {
   std::string entry;
-  std::vector<int32_t> ids;            // 8 token ids, fed as one prompt
-  std::vector<uint8_t> logits_sha256;  // of the last position's F32 logits, little-endian, CPU contract
-  std::vector<int32_t> top_ids;        // best first
+  std::vector<int32_t> ids;  // 8 token ids, fed as one prompt
+  // Of the last position's F32 logits, little-endian, CPU contract.
+  std::vector<uint8_t> logits_sha256;
+  std::vector<int32_t> top_ids;  // best first
   std::vector<float> top_logits;
   std::vector<OpGolden> ops;
   bool operator==(const Golden&) const = default;
@@ -280,16 +297,17 @@ struct Golden {
 struct Provenance {
   std::string converter;  // "samara-convert 0.1.0"
   std::string license;
-  std::vector<std::pair<std::string, std::string>> source_sha256;  // file name, hex; "" where not computed
+  // File name, hex; "" where not computed.
+  std::vector<std::pair<std::string, std::string>> source_sha256;
   std::vector<std::pair<std::string, std::string>> options;
   bool operator==(const Provenance&) const = default;
 };
 
 struct Package {
   std::vector<std::string> required_features;
-  std::string name;         // for people: "stories260k"
+  std::string name;  // for people: "stories260k"
   uint64_t trained_context = 0;
-  uint32_t vocab = 0;       // rows of the logits
+  uint32_t vocab = 0;  // rows of the logits
   std::vector<Symbol> symbols;
   std::vector<Segment> segments;
   std::vector<Weight> weights;
@@ -313,11 +331,15 @@ inline constexpr uint64_t kSegmentTailBytes = 256;  // zero bytes that vector lo
 
 // --- Shape inference and structural checks (formats/shape_inference.cc, formats/check.cc) -----------------
 
-struct ValueType { DType dtype = DType::kInvalid; Shape shape; };
+struct ValueType {
+  DType dtype = DType::kInvalid;
+  Shape shape;
+};
 
 // Types of op's outputs from its inputs' types and attributes. For operators of unknown code or version:
 // kUnsupported. `graph` gives the operands, `package` weights, states and symbols.
-Status InferTypes(const Package& package, const Graph& graph, const Op& op, std::vector<ValueType>* outputs);
+Status InferTypes(const Package& package, const Graph& graph, const Op& op,
+                  std::vector<ValueType>* outputs);
 
 // Everything that must hold before any number of the package is trusted as an index or a length: ranges,
 // single definition, order, arity, attributes, types equal to inferred types, symbols, weight placements
@@ -327,8 +349,12 @@ Status CheckPackage(const Package& package);
 
 // graph with each operator for which `decompose(op)` holds replaced by its function's operators, repeatedly;
 // names become "outer/inner". Fails by name if such an operator has no decomposition.
-struct DecomposeChoice { virtual ~DecomposeChoice() = default; virtual bool Decompose(const Graph&, const Op&) = 0; };
-Status InlineDecompositions(const Package& package, const Graph& graph, DecomposeChoice* choice, Graph* out);
+struct DecomposeChoice {
+  virtual ~DecomposeChoice() = default;
+  virtual bool Decompose(const Graph&, const Op&) = 0;
+};
+Status InlineDecompositions(const Package& package, const Graph& graph, DecomposeChoice* choice,
+                            Graph* out);
 
 }  // namespace samara
 

@@ -13,6 +13,7 @@
 
 namespace samara {
 
+// clang-format off
 enum class OpCode : uint16_t {
   kInvalid = 0,
   // Elementwise, F32 (x, y) -> F32; numpy broadcasting.
@@ -63,6 +64,7 @@ enum class AttrKey : uint16_t {
   kEps = 10, kGroup = 11, kFactor = 12, kHeadDim = 13, kInterleaved = 14, kActivation = 15,
   kHeads = 16, kKvHeads = 17, kKeyDim = 18, kValueDim = 19, kScale = 20, kSoftcap = 21, kWindow = 22,
 };
+// clang-format on
 
 enum class AttrType : uint8_t { kInt, kFloat, kInts };
 
@@ -78,10 +80,10 @@ struct AttrInfo {
 
 struct OpInfo {
   OpCode code;
-  const char* name;         // "rms_norm"
-  uint32_t version;         // newest version that this build runs
+  const char* name;                // "rms_norm"
+  uint32_t version;                // newest version that this build runs
   uint8_t min_inputs, max_inputs;  // max 255: any number; absent optional operands count as inputs
-  uint8_t required_inputs;  // the first so many may not be kNoValue
+  uint8_t required_inputs;         // the first so many may not be kNoValue
   uint8_t outputs;
   bool composite;
   uint32_t strided_inputs;  // bit i: kernels take input i as a strided view of rows

@@ -48,8 +48,9 @@ Status CheckSegmentChunk(const Segment& segment, uint64_t chunk, std::span<const
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
-  virtual Status Write(const void* data, uint64_t bytes) = 0;                     // appends
-  virtual Status Overwrite(uint64_t offset, const void* data, uint64_t bytes) = 0;  // existing bytes: the header
+  virtual Status Write(const void* data, uint64_t bytes) = 0;  // appends
+  // Existing bytes: the header.
+  virtual Status Overwrite(uint64_t offset, const void* data, uint64_t bytes) = 0;
   virtual Status Truncate(uint64_t bytes) = 0;  // and continue appending there
 };
 
@@ -66,8 +67,8 @@ class PackageWriter {
   Status Append(const void* data, uint64_t bytes);
   // Pads the payload with zeros up to a multiple of `alignment`.
   Status Align(uint64_t alignment);
-  uint64_t segment_bytes() const;   // payload so far of the open segment
-  uint32_t segment_index() const;   // of the open segment
+  uint64_t segment_bytes() const;  // payload so far of the open segment
+  uint32_t segment_index() const;  // of the open segment
   Status EndSegment();
   Status Finish(Package* package, uint64_t* file_bytes);
 

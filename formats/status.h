@@ -20,17 +20,17 @@ namespace samara {
 // The values are those of samara_status in samara.h and never change.
 enum class StatusCode : int {
   kOk = 0,
-  kInvalidArgument = 1,    // the caller passed something that no file explains
-  kNotFound = 2,           // a file, tensor, backend or device that is not there
-  kInvalidFile = 3,        // bytes of a file break its format
-  kUnsupported = 4,        // well-formed, but this build cannot do it
-  kOutOfMemory = 5,        // an allocation failed
-  kResourceExhausted = 6,  // a stated limit is reached: budget, context, sessions
-  kIo = 7,                 // the operating system refused a file operation
-  kCancelled = 8,          // the caller cancelled
-  kFailedPrecondition = 9, // right call, wrong time: a poisoned session, nothing fed
-  kDeviceLost = 10,        // the device under a backend is gone
-  kInternal = 11,          // a bug in Samara
+  kInvalidArgument = 1,     // the caller passed something that no file explains
+  kNotFound = 2,            // a file, tensor, backend or device that is not there
+  kInvalidFile = 3,         // bytes of a file break its format
+  kUnsupported = 4,         // well-formed, but this build cannot do it
+  kOutOfMemory = 5,         // an allocation failed
+  kResourceExhausted = 6,   // a stated limit is reached: budget, context, sessions
+  kIo = 7,                  // the operating system refused a file operation
+  kCancelled = 8,           // the caller cancelled
+  kFailedPrecondition = 9,  // right call, wrong time: a poisoned session, nothing fed
+  kDeviceLost = 10,         // the device under a backend is gone
+  kInternal = 11,           // a bug in Samara
 };
 
 const char* StatusCodeName(StatusCode code);  // "INVALID_FILE"
@@ -94,10 +94,10 @@ class [[nodiscard]] StatusOr {
 
 #define SAMARA_CONCAT_INNER(a, b) a##b
 #define SAMARA_CONCAT(a, b) SAMARA_CONCAT_INNER(a, b)
-#define SAMARA_RETURN_IF_ERROR(expression)                         \
-  do {                                                             \
-    ::samara::Status samara_status_ = (expression);                \
-    if (!samara_status_.ok()) return samara_status_;               \
+#define SAMARA_RETURN_IF_ERROR(expression)           \
+  do {                                               \
+    ::samara::Status samara_status_ = (expression);  \
+    if (!samara_status_.ok()) return samara_status_; \
   } while (0)
 #define SAMARA_ASSIGN_OR_RETURN(lhs, expression) \
   SAMARA_ASSIGN_OR_RETURN_(SAMARA_CONCAT(samara_or_, __LINE__), lhs, expression)

@@ -18,7 +18,7 @@
 
 namespace samara {
 
-inline constexpr uint32_t kBlockSlots = 64;      // slots of a KV block; also the key chunk of attention
+inline constexpr uint32_t kBlockSlots = 64;  // slots of a KV block; also the key chunk of attention
 inline constexpr uint32_t kMaxStateGroups = 4;
 
 struct StepHeader {
@@ -29,31 +29,31 @@ struct StepHeader {
 };
 
 struct TokenParams {
-  int32_t id = 0;                 // token id; < vocab, checked when fed
-  int32_t embedding_row = -1;     // declared: -1 (row of an extra embedding input)
-  int32_t position[4] = {};       // [0] is the position; the others are declared: equal to it
-  uint32_t seq = 0;               // index of the sequence in this step
+  int32_t id = 0;              // token id; < vocab, checked when fed
+  int32_t embedding_row = -1;  // declared: -1 (row of an extra embedding input)
+  int32_t position[4] = {};    // [0] is the position; the others are declared: equal to it
+  uint32_t seq = 0;            // index of the sequence in this step
   uint32_t write_slot = 0;
   uint32_t visible_begin = 0;
   uint32_t visible_end = 0;
-  int32_t ancestor_mask = -1;     // declared: -1
-  int32_t adapter = -1;           // declared: -1
+  int32_t ancestor_mask = -1;  // declared: -1
+  int32_t adapter = -1;        // declared: -1
 };
 
 struct SeqParams {
-  uint32_t first_token = 0;       // in this step
+  uint32_t first_token = 0;  // in this step
   uint32_t n_tokens = 0;
-  uint32_t length = 0;            // slots held after this step
-  uint32_t reset = 0;             // 1: starts from empty states
-  uint32_t state_in = 0;          // declared: equal state_out; slot of recurrent states
+  uint32_t length = 0;    // slots held after this step
+  uint32_t reset = 0;     // 1: starts from empty states
+  uint32_t state_in = 0;  // declared: equal state_out; slot of recurrent states
   uint32_t state_out = 0;
   uint32_t block_table[kMaxStateGroups] = {};  // first entry in the block table array, per group
 };
 
 struct OutputParams {
-  uint32_t row = 0;               // token of this step whose logits are wanted
-  uint32_t mask_slot = 0;         // declared: 0
-  float temperature = 0;          // the sampling fields serve sampling on a device
+  uint32_t row = 0;        // token of this step whose logits are wanted
+  uint32_t mask_slot = 0;  // declared: 0
+  float temperature = 0;   // the sampling fields serve sampling on a device
   float top_p = 1;
   float min_p = 0;
   uint32_t top_k = 0;
@@ -78,10 +78,16 @@ struct StepView {
   const uint8_t* base;
   const StepLayout* layout;
   const StepHeader& header() const { return *reinterpret_cast<const StepHeader*>(base); }
-  const TokenParams* tokens() const { return reinterpret_cast<const TokenParams*>(base + layout->tokens); }
+  const TokenParams* tokens() const {
+    return reinterpret_cast<const TokenParams*>(base + layout->tokens);
+  }
   const SeqParams* seqs() const { return reinterpret_cast<const SeqParams*>(base + layout->seqs); }
-  const OutputParams* outputs() const { return reinterpret_cast<const OutputParams*>(base + layout->outputs); }
-  const uint32_t* block_tables() const { return reinterpret_cast<const uint32_t*>(base + layout->block_tables); }
+  const OutputParams* outputs() const {
+    return reinterpret_cast<const OutputParams*>(base + layout->outputs);
+  }
+  const uint32_t* block_tables() const {
+    return reinterpret_cast<const uint32_t*>(base + layout->block_tables);
+  }
 };
 
 }  // namespace samara

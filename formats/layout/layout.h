@@ -48,8 +48,8 @@ enum class Layout : uint16_t {
   kRows16 = 4,
 };
 
-const char* LayoutName(Layout layout);          // "rows16"
-inline constexpr uint32_t kLayoutVersion = 1;   // of every layout above
+const char* LayoutName(Layout layout);         // "rows16"
+inline constexpr uint32_t kLayoutVersion = 1;  // of every layout above
 
 // The layout in which a matrix of this codec is multiplied on CPU; kInvalid for codecs that are no weight.
 Layout MatmulLayout(DType dtype);
@@ -74,12 +74,14 @@ Rows16Offsets Rows16BlockOffsets(DType dtype, uint64_t block);
 // Packs rows [first_row, first_row + n_rows) of a tile-aligned range. `rows`: row-major codec rows
 // (ceil(cols/32) blocks each for quantized codecs, cols elements else), `row_bytes` apart. `out` receives
 // ceil(n_rows / tile) tiles. first_row must be a multiple of the tile's rows.
-void PackRows(Layout layout, DType dtype, const uint8_t* rows, uint64_t row_bytes, uint64_t n_rows, uint64_t cols,
-              uint8_t* out);
+void PackRows(Layout layout, DType dtype, const uint8_t* rows, uint64_t row_bytes, uint64_t n_rows,
+              uint64_t cols, uint8_t* out);
 // The inverse for one row: writes the row-major codec row (same form as PackRows reads).
-void UnpackRow(Layout layout, DType dtype, const uint8_t* packed, uint64_t row, uint64_t cols, uint8_t* out);
+void UnpackRow(Layout layout, DType dtype, const uint8_t* packed, uint64_t row, uint64_t cols,
+               uint8_t* out);
 // Dequantizes one row of a packed matrix to F32 (exact: the value of each element as defined by its codec).
-void DequantizePackedRow(Layout layout, DType dtype, const uint8_t* packed, uint64_t row, uint64_t cols, float* out);
+void DequantizePackedRow(Layout layout, DType dtype, const uint8_t* packed, uint64_t row,
+                         uint64_t cols, float* out);
 
 }  // namespace samara
 

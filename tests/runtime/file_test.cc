@@ -116,7 +116,8 @@ TEST_CASE("cancel: from another thread, in the middle of a step") {
     CHECK(status.code() == StatusCode::kCancelled);
     // 200 ms are promised; a machine busy with other tests gets ten times that.
     CHECK(seconds < 2);
-    MESSAGE(std::string(backend) << ": cancelled after " << static_cast<int>(seconds * 1000) << " ms");
+    MESSAGE(std::string(backend) << ": cancelled after " << static_cast<int>(seconds * 1000)
+                                 << " ms");
   }
 }
 

@@ -34,11 +34,13 @@ extern "C" {
 #define SAMARA_API __attribute__((visibility("default")))
 #endif
 
+/* clang-format off */
 #ifdef __cplusplus
 #define SAMARA_ZERO_ {}
 #else
 #define SAMARA_ZERO_ {0}
 #endif
+/* clang-format on */
 
 #define SAMARA_VERSION_MAJOR 0
 #define SAMARA_VERSION_MINOR 1
@@ -62,14 +64,18 @@ typedef enum samara_status {
 typedef struct samara_model samara_model;
 typedef struct samara_session samara_session;
 
-SAMARA_API const char* samara_version(void);                      /* "0.1.0" */
-SAMARA_API const char* samara_status_name(samara_status status);  /* "INVALID_FILE" */
+SAMARA_API const char* samara_version(void);                     /* "0.1.0" */
+SAMARA_API const char* samara_status_name(samara_status status); /* "INVALID_FILE" */
 /* Of the calling thread; "" if its last call succeeded. Valid until the thread's next call. */
 SAMARA_API const char* samara_last_error(void);
 
 /* ---- Opening a model ------------------------------------------------------------------------------- */
 
-typedef enum samara_kv_type { SAMARA_KV_DEFAULT = 0, SAMARA_KV_F32 = 1, SAMARA_KV_F16 = 2 } samara_kv_type;
+typedef enum samara_kv_type {
+  SAMARA_KV_DEFAULT = 0,
+  SAMARA_KV_F32 = 1,
+  SAMARA_KV_F16 = 2
+} samara_kv_type;
 typedef enum samara_log_level { SAMARA_LOG_INFO = 0, SAMARA_LOG_WARNING = 1 } samara_log_level;
 
 typedef void (*samara_log_fn)(void* user, samara_log_level level, const char* line);
@@ -78,21 +84,21 @@ typedef int (*samara_progress_fn)(void* user, const char* stage, uint64_t done, 
 
 typedef struct samara_model_options {
   size_t struct_size;
-  const char* backend;      /* "auto" (default), "cpu", "reference", ...; an absent backend is an error */
-  const char* isa;          /* CPU path; default: SAMARA_ISA, else the best available */
-  uint32_t n_threads;       /* 0: the CPUs that this process may use */
-  uint32_t n_ctx;           /* positions of a session; 0: min(trained, 4096) */
-  uint32_t max_sessions;    /* sessions that may exist at a time; 0: 1. Their state is reserved at open */
-  uint32_t n_chunk;         /* most tokens of one step; 0: 128 (or n_ctx if smaller) */
-  uint32_t max_outputs;     /* most logits rows of one step; 0: max_sessions */
-  samara_kv_type kv_type;   /* default: F32 for packages with F32 matrices, else F16 */
-  uint64_t memory_budget;   /* bytes that may be counted; 0: no limit. Exceeding it is SAMARA_RESOURCE_EXHAUSTED */
-  uint32_t no_mmap;         /* 1: read the weights into private memory */
-  uint32_t decompose;       /* 1: run every composite operator by its decomposition (for tests; slow) */
-  uint32_t keep_values;     /* 1: no reuse of activation memory, so that values can be read (for verification) */
+  const char* backend;    /* "auto" (default), "cpu", ...; an absent one is an error */
+  const char* isa;        /* CPU path; default: SAMARA_ISA, else the best available */
+  uint32_t n_threads;     /* 0: the CPUs that this process may use */
+  uint32_t n_ctx;         /* positions of a session; 0: min(trained, 4096) */
+  uint32_t max_sessions;  /* at a time; 0: 1. Their state is reserved at open */
+  uint32_t n_chunk;       /* most tokens of one step; 0: 128 (or n_ctx if smaller) */
+  uint32_t max_outputs;   /* most logits rows of one step; 0: max_sessions */
+  samara_kv_type kv_type; /* default: F32 for packages with F32 matrices, else F16 */
+  uint64_t memory_budget; /* bytes that may be counted, else RESOURCE_EXHAUSTED; 0: no limit */
+  uint32_t no_mmap;       /* 1: read the weights into private memory */
+  uint32_t decompose;     /* 1: run composite operators by their decomposition (slow) */
+  uint32_t keep_values;   /* 1: no reuse of activation memory (for verification) */
   samara_log_fn log;
   samara_progress_fn progress;
-  void* user;               /* passed to the callbacks */
+  void* user; /* passed to the callbacks */
 } samara_model_options;
 #define SAMARA_MODEL_OPTIONS_INIT samara_model_options_init()
 static inline samara_model_options samara_model_options_init(void) {
@@ -103,42 +109,46 @@ static inline samara_model_options samara_model_options_init(void) {
 
 /* From a path, from memory that outlives the model (alignment 64), or from `length` bytes at `offset` of a file
  * descriptor (duplicated; length 0: up to the file's end). `options` may be NULL. On failure *model is NULL. */
-SAMARA_API samara_status samara_model_open(const char* path, const samara_model_options* options, samara_model** model);
-SAMARA_API samara_status samara_model_open_memory(const void* data, size_t size, const samara_model_options* options,
+SAMARA_API samara_status samara_model_open(const char* path, const samara_model_options* options,
+                                           samara_model** model);
+SAMARA_API samara_status samara_model_open_memory(const void* data, size_t size,
+                                                  const samara_model_options* options,
                                                   samara_model** model);
 SAMARA_API samara_status samara_model_open_fd(int fd, uint64_t offset, uint64_t length,
-                                              const samara_model_options* options, samara_model** model);
+                                              const samara_model_options* options,
+                                              samara_model** model);
 /* SAMARA_FAILED_PRECONDITION while sessions exist. */
 SAMARA_API samara_status samara_model_close(samara_model* model);
 
 typedef struct samara_model_info {
   size_t struct_size;
-  const char* name;         /* valid as long as the model */
-  const char* backend;      /* "cpu" */
-  const char* device;       /* "cpu avx512vnni, 2 threads" */
-  uint32_t vocab;           /* logits in a row */
-  uint32_t token_vocab;     /* ids that can be tokenized, detokenized and sampled */
+  const char* name;     /* valid as long as the model */
+  const char* backend;  /* "cpu" */
+  const char* device;   /* "cpu avx512vnni, 2 threads" */
+  uint32_t vocab;       /* logits in a row */
+  uint32_t token_vocab; /* ids that can be tokenized, detokenized and sampled */
   uint32_t n_ctx, n_chunk, max_sessions, max_outputs, n_threads;
   uint64_t trained_ctx;
-  int32_t bos;              /* -1: none */
+  int32_t bos; /* -1: none */
   samara_kv_type kv_type;
-  uint64_t parameters;      /* elements of all weights */
+  uint64_t parameters; /* elements of all weights */
   uint64_t file_bytes;
 } samara_model_info;
 SAMARA_API samara_status samara_model_get_info(const samara_model* model, samara_model_info* info);
 /* Free text of the package ("license", "converter", "general.architecture", ...); NULL if absent. */
 SAMARA_API const char* samara_model_metadata(const samara_model* model, const char* key);
-SAMARA_API samara_status samara_model_metadata_at(const samara_model* model, uint32_t index, const char** key,
+SAMARA_API samara_status samara_model_metadata_at(const samara_model* model, uint32_t index,
+                                                  const char** key,
                                                   const char** value); /* NOT_FOUND past the end */
 SAMARA_API int samara_model_is_eos(const samara_model* model, int32_t token);
 
 /* ---- Memory before load ---------------------------------------------------------------------------- */
 
 typedef enum samara_memory_class {
-  SAMARA_MEMORY_HEAP = 0,    /* counted: allocated by Samara */
-  SAMARA_MEMORY_DEVICE = 1,  /* counted: device memory */
-  SAMARA_MEMORY_STACK = 2,   /* counted: stacks of Samara's threads */
-  SAMARA_MEMORY_MAPPED = 3   /* apart: pages of the file, reclaimable */
+  SAMARA_MEMORY_HEAP = 0,   /* counted: allocated by Samara */
+  SAMARA_MEMORY_DEVICE = 1, /* counted: device memory */
+  SAMARA_MEMORY_STACK = 2,  /* counted: stacks of Samara's threads */
+  SAMARA_MEMORY_MAPPED = 3  /* apart: pages of the file, reclaimable */
 } samara_memory_class;
 
 typedef struct samara_memory_item {
@@ -146,14 +156,14 @@ typedef struct samara_memory_item {
   uint64_t bytes;
   uint32_t alignment;
   samara_memory_class kind;
-  int per_session;           /* 1: allocated by samara_session_create, else by open */
+  int per_session; /* 1: allocated by samara_session_create, else by open */
 } samara_memory_item;
 
 /* The list for this package and these options, without reading a weight byte (their bytes need not exist). Called
  * for each item; then *counted is the sum of what counts. `options->memory_budget` is ignored. Any may be NULL. */
 typedef void (*samara_memory_fn)(void* user, const samara_memory_item* item);
-SAMARA_API samara_status samara_plan(const char* path, const samara_model_options* options, samara_memory_fn each,
-                                     void* user, uint64_t* counted);
+SAMARA_API samara_status samara_plan(const char* path, const samara_model_options* options,
+                                     samara_memory_fn each, void* user, uint64_t* counted);
 /* What an open model holds now (sessions included), as its allocator counted it. */
 SAMARA_API uint64_t samara_model_allocated(const samara_model* model);
 
@@ -166,36 +176,40 @@ SAMARA_API uint64_t samara_model_allocated(const samara_model* model);
 SAMARA_API size_t samara_tokenize_work_size(const samara_model* model, size_t text_bytes);
 /* *n_tokens is the number needed; RESOURCE_EXHAUSTED if it is more than capacity. Each maximal ill-formed
  * subsequence of UTF-8 counts as one U+FFFD. */
-SAMARA_API samara_status samara_tokenize(const samara_model* model, const char* text, size_t text_bytes, uint32_t flags,
-                                         void* work, size_t work_bytes, int32_t* tokens, size_t capacity,
+SAMARA_API samara_status samara_tokenize(const samara_model* model, const char* text,
+                                         size_t text_bytes, uint32_t flags, void* work,
+                                         size_t work_bytes, int32_t* tokens, size_t capacity,
                                          size_t* n_tokens);
 /* Streaming: bytes of an unfinished character wait in `state` (zero it first). `special` != 0 prints special tokens.
  * Writes at most `capacity` bytes, no terminating zero; 1024 suffices unless the package has longer tokens. */
-typedef struct samara_detokenizer { unsigned char opaque[24]; } samara_detokenizer;
-SAMARA_API samara_status samara_detokenize(const samara_model* model, samara_detokenizer* state, int32_t token,
-                                           int special, char* text, size_t capacity, size_t* n_bytes);
-SAMARA_API samara_status samara_detokenize_end(const samara_model* model, samara_detokenizer* state, char* text,
-                                               size_t capacity, size_t* n_bytes);
+typedef struct samara_detokenizer {
+  unsigned char opaque[24];
+} samara_detokenizer;
+SAMARA_API samara_status samara_detokenize(const samara_model* model, samara_detokenizer* state,
+                                           int32_t token, int special, char* text, size_t capacity,
+                                           size_t* n_bytes);
+SAMARA_API samara_status samara_detokenize_end(const samara_model* model, samara_detokenizer* state,
+                                               char* text, size_t capacity, size_t* n_bytes);
 
 /* ---- Sessions -------------------------------------------------------------------------------------- */
 
 typedef struct samara_sampling {
   size_t struct_size;
-  float temperature;         /* 0: greedy */
-  uint32_t top_k;            /* 0: off */
-  float top_p;               /* 1: off */
-  float min_p;               /* 0: off */
-  float repetition_penalty;  /* 1: off; over the last `penalty_window` tokens */
-  float frequency_penalty;   /* 0: off */
-  float presence_penalty;    /* 0: off */
-  uint32_t penalty_window;   /* tokens looked back on; 0: off; at most n_ctx */
-  uint64_t seed;             /* same seed, same logits: same tokens, everywhere */
+  float temperature;        /* 0: greedy */
+  uint32_t top_k;           /* 0: off */
+  float top_p;              /* 1: off */
+  float min_p;              /* 0: off */
+  float repetition_penalty; /* 1: off; over the last `penalty_window` tokens */
+  float frequency_penalty;  /* 0: off */
+  float presence_penalty;   /* 0: off */
+  uint32_t penalty_window;  /* tokens looked back on; 0: off; at most n_ctx */
+  uint64_t seed;            /* same seed, same logits: same tokens, everywhere */
 } samara_sampling;
 
 typedef struct samara_session_options {
   size_t struct_size;
   const samara_sampling* sampling; /* NULL: the package's defaults, seed 0 */
-  uint32_t all_logits;             /* 1: logits of every token fed (needs max_outputs >= tokens of a step) */
+  uint32_t all_logits; /* 1: logits of every token fed (needs max_outputs >= tokens of a step) */
 } samara_session_options;
 #define SAMARA_SESSION_OPTIONS_INIT samara_session_options_init()
 static inline samara_session_options samara_session_options_init(void) {
@@ -205,13 +219,17 @@ static inline samara_session_options samara_session_options_init(void) {
 }
 
 /* The package's defaults; struct_size is set. */
-SAMARA_API samara_status samara_model_sampling(const samara_model* model, samara_sampling* sampling);
+SAMARA_API samara_status samara_model_sampling(const samara_model* model,
+                                               samara_sampling* sampling);
 
-SAMARA_API samara_status samara_session_create(samara_model* model, const samara_session_options* options,
+SAMARA_API samara_status samara_session_create(samara_model* model,
+                                               const samara_session_options* options,
                                                samara_session** session);
 SAMARA_API void samara_session_close(samara_session* session);
-SAMARA_API samara_status samara_session_reset(samara_session* session); /* empty, unpoisoned, generator reseeded */
-SAMARA_API samara_status samara_session_set_sampling(samara_session* session, const samara_sampling* sampling);
+SAMARA_API samara_status
+samara_session_reset(samara_session* session); /* empty, unpoisoned, generator reseeded */
+SAMARA_API samara_status samara_session_set_sampling(samara_session* session,
+                                                     const samara_sampling* sampling);
 
 /* Appends tokens to be computed by coming steps. RESOURCE_EXHAUSTED if the context cannot hold them (nothing is
  * then appended), INVALID_ARGUMENT for an id outside the vocabulary. */
@@ -222,15 +240,17 @@ SAMARA_API samara_status samara_step(samara_session* const* sessions, size_t n);
 /* Steps until nothing is pending; reports progress "prefill" to the model's callback. */
 SAMARA_API samara_status samara_run(samara_session* session);
 SAMARA_API size_t samara_pending(const samara_session* session);
-SAMARA_API size_t samara_length(const samara_session* session);       /* tokens computed */
+SAMARA_API size_t samara_length(const samara_session* session);         /* tokens computed */
 SAMARA_API const int32_t* samara_tokens(const samara_session* session); /* computed, then pending */
 
 /* Logits after the last computed token (row -1), or of row i of this session in the last step with all_logits.
  * Valid until the next step of the model. FAILED_PRECONDITION while tokens are pending (row -1). */
-SAMARA_API samara_status samara_logits(const samara_session* session, int64_t row, const float** logits, size_t* n);
+SAMARA_API samara_status samara_logits(const samara_session* session, int64_t row,
+                                       const float** logits, size_t* n);
 SAMARA_API size_t samara_logits_rows(const samara_session* session);
 /* The same for the last hidden state (after the final norm), if the package has that output. */
-SAMARA_API samara_status samara_hidden(const samara_session* session, int64_t row, const float** values, size_t* n);
+SAMARA_API samara_status samara_hidden(const samara_session* session, int64_t row,
+                                       const float** values, size_t* n);
 /* Draws the next token; does not feed it. */
 SAMARA_API samara_status samara_sample(samara_session* session, int32_t* token);
 
@@ -249,23 +269,25 @@ SAMARA_API void samara_cancel_clear(samara_model* model);
 
 typedef struct samara_statistics {
   size_t struct_size;
-  uint64_t steps, tokens;           /* of this model since open */
-  double step_seconds;              /* wall time inside steps */
+  uint64_t steps, tokens; /* of this model since open */
+  double step_seconds;    /* wall time inside steps */
   double load_seconds;
-  uint64_t allocated;               /* bytes, as samara_model_allocated */
+  uint64_t allocated; /* bytes, as samara_model_allocated */
 } samara_statistics;
-SAMARA_API samara_status samara_model_statistics(const samara_model* model, samara_statistics* statistics);
+SAMARA_API samara_status samara_model_statistics(const samara_model* model,
+                                                 samara_statistics* statistics);
 
 /* ---- Devices and verification ---------------------------------------------------------------------- */
 
 /* Backends of this library: name and description; NOT_FOUND past the end. */
-SAMARA_API samara_status samara_backend_at(uint32_t index, const char** name, const char** description);
+SAMARA_API samara_status samara_backend_at(uint32_t index, const char** name,
+                                           const char** description);
 
 /* Replays the package's goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the first
  * operator that is off. `each` gets one line per golden. */
 typedef void (*samara_line_fn)(void* user, const char* line);
-SAMARA_API samara_status samara_verify(const char* path, const samara_model_options* options, samara_line_fn each,
-                                       void* user);
+SAMARA_API samara_status samara_verify(const char* path, const samara_model_options* options,
+                                       samara_line_fn each, void* user);
 
 #ifdef __cplusplus
 } /* extern "C" */
