@@ -74,10 +74,7 @@ struct Bench {
     return true;
   }
   void Run() {
-    const PackFn fn = codec >= static_cast<int>(Codec::kQ8_0)   ? table->pack_int8
-                      : codec == static_cast<int>(Codec::kBF16) ? table->pack_bf16
-                                                                : table->pack_f32;
-    fn(pack, 0, tokens);
+    table->pack[codec](pack, 0, tokens);
     if (tokens <= table->tokens_per_task) {
       table->linear[codec](args, 0, tiles, 0, tokens);
       return;
@@ -136,7 +133,7 @@ int Main(int argc, char** argv) {
       Bench decode = {table, codec, slow ? 4096u : 131072u, 2048, 1, {}, {}, {}, {}, {}, {}, {}};
       Bench small = {table, codec, slow ? 256u : 8192u, 2048, 4, {}, {}, {}, {}, {}, {}, {}};
       Bench prefill = {
-          table, codec, slow ? 64u : 1024u, 2048, slow ? 64u : 512u, {}, {}, {}, {}, {}, {}, {}};
+          table, codec, slow ? 64u : 4096u, 2048, slow ? 64u : 512u, {}, {}, {}, {}, {}, {}, {}};
       if (!decode.Init() || !small.Init() || !prefill.Init()) return 1;
       const double gops = 2e-9 * 2048;
       std::printf("%-12s %-6s %10.1f %12.1f %15.1f %14.1f\n", table->name, DTypeName(kTypes[codec]),

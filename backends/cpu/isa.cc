@@ -89,8 +89,10 @@ namespace {
   KernelTable table = base;
   table.isa = isa;
   table.name = name;
-  for (int i = 0; i < kNumQuantCodecs; ++i)
+  for (int i = 0; i < kNumQuantCodecs; ++i) {
+    table.pack[static_cast<int>(Codec::kQ8_0) + i] = quant.pack[i];
     table.linear[static_cast<int>(Codec::kQ8_0) + i] = quant.linear[i];
+  }
   return table;
 }
 
@@ -115,8 +117,8 @@ const KernelTable* const* BuiltKernels(int* count) {
 
 uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim) {
   const uint64_t padded = (value_dim + 15) / 16 * 16;
-  // Per row: scaled query, scores of a chunk, the chunk's and the running output; a few scalars.
-  return kAttentionRows * ((key_dim + 15) / 16 * 16 + 64 + 2 * padded + 16);
+  // Per row: scores of a chunk, the chunk's and the running output, two scales, the scaled query.
+  return kAttentionRows * (64 + 2 * padded + 2 + key_dim);
 }
 
 }  // namespace samara::cpu

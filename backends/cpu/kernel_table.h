@@ -21,7 +21,10 @@ inline constexpr int kNumCodecs = 8;
 // that begins at token t lies at element t * (elements a token) of each array:
 //   floats  x [k_padded][W]                      k_padded: cols, rounded up to 2 for BF16
 //   int8    q [blocks][8 groups][W][4], d [blocks][W], sums [blocks][W]
+// `sums` is the business of a codec's pack and linear kernel: from the sum of a block's q's.
 inline constexpr uint32_t kTokenTile = 8;
+// The most tokens of one task of a linear with many.
+inline constexpr uint32_t kMaxTaskTokens = 128;
 
 struct PackArgs {
   const float* x;
@@ -174,7 +177,7 @@ struct KernelTable {
   uint32_t tokens_per_task, tiles_per_task;
   // A worker looks at the cancel flag after about so many products of a linear.
   uint64_t products_per_piece;
-  PackFn pack_f32, pack_bf16, pack_int8;
+  PackFn pack[kNumCodecs];
   LinearFn linear[kNumCodecs];
   RmsNormFn rms_norm;
   RopeTableFn rope_table;
@@ -189,6 +192,7 @@ struct KernelTable {
 // An instruction set that adds int8 dots only: the linears from Codec::kQ8_0 on.
 inline constexpr int kNumQuantCodecs = 5;
 struct QuantKernels {
+  PackFn pack[kNumQuantCodecs];
   LinearFn linear[kNumQuantCodecs];
 };
 

@@ -1,17 +1,19 @@
 // The int8 products with VNNI; the other kernels of this table are those of kernels_avx512.cc.
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/simd/avx512.h"
+#include "formats/math_constants.h"
 
 namespace samara::cpu {
 namespace {
+// clang-format off
 #include "backends/cpu/kernels/common.inl"
+#include "backends/cpu/kernels/pack_quant.inl"
 #include "backends/cpu/kernels/linear_quant.inl"
+// clang-format on
 }  // namespace
 
 const QuantKernels* Avx512VnniQuantKernels() {
-  static constexpr QuantKernels kernels = {{LinearQuant<CodecQ8_0>, LinearQuant<CodecQ4_0>,
-                                            LinearQuant<CodecQ4_1>, LinearQuant<CodecQ5_0>,
-                                            LinearQuant<CodecQ5_1>}};
+  static constexpr QuantKernels kernels = {{SAMARA_QUANT_PACKS}, {SAMARA_QUANT_LINEARS}};
   return &kernels;
 }
 

@@ -2,17 +2,19 @@
 // kernels_neon.cc.
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/simd/neon.h"
+#include "formats/math_constants.h"
 
 namespace samara::cpu {
 namespace {
+// clang-format off
 #include "backends/cpu/kernels/common.inl"
+#include "backends/cpu/kernels/pack_quant.inl"
 #include "backends/cpu/kernels/linear_quant.inl"
+// clang-format on
 }  // namespace
 
 const QuantKernels* NeonDotQuantKernels() {
-  static constexpr QuantKernels kernels = {{LinearQuant<CodecQ8_0>, LinearQuant<CodecQ4_0>,
-                                            LinearQuant<CodecQ4_1>, LinearQuant<CodecQ5_0>,
-                                            LinearQuant<CodecQ5_1>}};
+  static constexpr QuantKernels kernels = {{SAMARA_QUANT_PACKS}, {SAMARA_QUANT_LINEARS}};
   return &kernels;
 }
 

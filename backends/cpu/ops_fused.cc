@@ -260,6 +260,7 @@ Status AddLinear(Builder* b, const Op& op) {
   uint64_t tokens;
   SAMARA_RETURN_IF_ERROR(b->Capacity(op.outputs[0], 0, &tokens));
   const KernelTable& k = b->kernels();
+  call->pack = k.pack[static_cast<int>(codec)];
   call->linear = k.linear[static_cast<int>(codec)];
   call->tokens_per_task = k.tokens_per_task;
   call->tiles_per_task = k.tiles_per_task;
@@ -273,12 +274,10 @@ Status AddLinear(Builder* b, const Op& op) {
   call->pack_args.cols = matrix.cols;
   call->pack_single = codec != Codec::kF32 && codec != Codec::kF16;
   if (codec == Codec::kF32 || codec == Codec::kF16 || codec == Codec::kBF16) {
-    call->pack = codec == Codec::kBF16 ? k.pack_bf16 : k.pack_f32;
     const uint64_t padded = codec == Codec::kBF16 ? (matrix.cols + 1) / 2 * 2 : matrix.cols;
     if (call->pack_single || tokens > 1) call->pack_args.f32 = b->Scratch<float>(tokens * padded);
     call->args.f32 = call->pack_args.f32;
   } else {
-    call->pack = k.pack_int8;
     const uint64_t blocks = (matrix.cols + 31) / 32;
     call->pack_args.q = b->Scratch<int8_t>(tokens * blocks * 32);
     call->pack_args.d = b->Scratch<float>(tokens * blocks);

@@ -110,10 +110,7 @@ Guarded<float> RunLinear(const KernelTable& table, int codec, const LinearCase& 
   Guarded<int32_t> sums(c.tokens * blocks);
   const PackArgs pack = {data.x.data(), c.cols * 4, c.cols,     f32.data(),
                          q.data(),      d.data(),   sums.data()};
-  const PackFn pack_fn = codec >= static_cast<int>(Codec::kQ8_0)   ? table.pack_int8
-                         : codec == static_cast<int>(Codec::kBF16) ? table.pack_bf16
-                                                                   : table.pack_f32;
-  pack_fn(pack, 0, c.tokens);
+  table.pack[codec](pack, 0, c.tokens);
   LinearArgs args = {};
   args.weights = data.weights.data();
   args.tile_bytes = data.tile_bytes;

@@ -7,7 +7,8 @@ namespace {
 #include "backends/cpu/kernels/common.inl"
 #include "backends/cpu/kernels/math.inl"
 #include "backends/cpu/kernels/rows.inl"
-#include "backends/cpu/kernels/pack.inl"
+#include "backends/cpu/kernels/pack_float.inl"
+#include "backends/cpu/kernels/pack_quant.inl"
 #include "backends/cpu/kernels/linear_float.inl"
 #include "backends/cpu/kernels/linear_quant.inl"
 #include "backends/cpu/kernels/attention.inl"
@@ -15,14 +16,13 @@ namespace {
 }  // namespace
 }  // namespace samara::cpu
 
-// Rows of a table, in the order of KernelTable, after isa, name, tokens_per_task and
-// products_per_piece.
-#define SAMARA_KERNELS                                                                        \
-  PackFloat<KeepF32, 1>, PackFloat<RoundBf16, 2>, PackInt8,                                   \
-      {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,               \
-       LinearQuant<CodecQ8_0>, LinearQuant<CodecQ4_0>, LinearQuant<CodecQ4_1>,                \
-       LinearQuant<CodecQ5_0>, LinearQuant<CodecQ5_1>},                                       \
-      RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},          \
-      StateWrite<KvF32>, StateWrite<KvF16>, Attention<KvF32>, Attention<KvF16>,               \
-      {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>}, \
+// Rows of a table, in the order of KernelTable, after isa, name, tokens_per_task,
+// tiles_per_task and products_per_piece.
+#define SAMARA_KERNELS                                                                         \
+  {PackFloat<KeepF32, 1>, PackFloat<KeepF32, 1>, PackFloat<RoundBf16, 2>, SAMARA_QUANT_PACKS}, \
+      {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,                \
+       SAMARA_QUANT_LINEARS},                                                                  \
+      RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},           \
+      StateWrite<KvF32>, StateWrite<KvF16>, Attention<KvF32>, Attention<KvF16>,                \
+      {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>},  \
       BatchMatmul

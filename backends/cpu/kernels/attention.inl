@@ -1,157 +1,249 @@
 // Attention over paged keys and values, one chunk of 64 slots (= one block) at a time.
 //
 // A task holds up to kAttentionRows rows (token, query head) that share a key/value head, so that a
-// chunk is read from memory once for all of them. Inside, rows go in register blocks of kScoreRows.
+// chunk is read from memory once for all of them. Inside, rows go in register blocks of up to
+// kScoreRows: kScoreVectors vectors of slots (or of dims) times so many rows.
 
 struct AttentionRow {
   const float* q;
   float* out;
   uint32_t lo, hi;  // visible slots
   uint64_t head;
-  float* scaled;           // [key_dim]
-  float* p;                // [64] scores, then weights of the chunk
-  float* chunk_out;        // [value_dim]
-  float* sum_out;          // [value_dim]
   int chunk_lo, chunk_hi;  // visible slots inside the chunk
   bool started;
 };
 
-// s_j of kR rows for all 64 slots of a block; lanes that are not visible are computed and ignored.
-template <typename Kv, int kR>
-SAMARA_INLINE void Scores(const typename Kv::Type* keys, uint64_t dim, AttentionRow* rows) {
-  for (int s = 0; s < 4; s += kScoreVectors) {
-    F32x16 acc[kScoreVectors][kR];
-    for (int v = 0; v < kScoreVectors; ++v) {
+// The worker's scratch. Rows stand at fixed strides, so that one register addresses all of them.
+struct AttentionScratch {
+  float* scaled;     // [key_dim][16 rows]
+  float* p;          // [16 rows][64 slots]: scores, then weights of the chunk
+  float* chunk_out;  // [16 rows][padded value_dim]
+  float* sum_out;    // the same
+  float* old_scale;  // [16 rows]: what the sums so far, and this chunk's, are multiplied with
+  float* new_scale;
+  uint64_t value_stride;
+};
+
+// s_j of kR rows for the slots of vectors [begin, end) of a block, to kV vectors; those that are not
+// visible are computed and ignored. Fetches `ahead`, what is read next, meanwhile.
+template <typename Kv, int kV, int kR>
+SAMARA_INLINE void Scores(const typename Kv::Type* keys, uint64_t dim, int begin, int end,
+                          const float* scaled, float* p, const uint8_t* ahead) {
+  for (int s = begin / kV * kV; s < end; s += kV) {
+    F32x16 acc[kV][kR];
+    for (int v = 0; v < kV; ++v) {
       for (int r = 0; r < kR; ++r) acc[v][r] = Set(0.0f);
     }
     const typename Kv::Type* k = keys + 16 * s;
-    for (uint64_t d = 0; d < dim; ++d, k += 64) {
-      F32x16 key[kScoreVectors];
-      for (int v = 0; v < kScoreVectors; ++v) key[v] = Kv::Get(k + 16 * v);
+    const float* q = scaled;
+    for (uint64_t d = 0; d < dim; ++d, k += 64, q += 16) {
+      F32x16 key[kV];
+      for (int v = 0; v < kV; ++v) key[v] = Kv::Get(k + 16 * v);
       for (int r = 0; r < kR; ++r) {
-        const F32x16 q = Set(rows[r].scaled[d]);
-        for (int v = 0; v < kScoreVectors; ++v) acc[v][r] = Fma(q, key[v], acc[v][r]);
+        const F32x16 x = Set(q[r]);
+        for (int v = 0; v < kV; ++v) acc[v][r] = Fma(x, key[v], acc[v][r]);
       }
+      Prefetch(ahead);
+      ahead += 64;
     }
     for (int r = 0; r < kR; ++r) {
-      for (int v = 0; v < kScoreVectors; ++v) Store(rows[r].p + 16 * (s + v), acc[v][r]);
+      for (int v = 0; v < kV; ++v) Store(p + r * 64 + 16 * (s + v), acc[v][r]);
     }
   }
 }
 
-// o_c of kR rows with equal visible slots, kV vectors of dims from d on; the last may be partial.
+// What becomes of the sums over a run of slots. Within a chunk a row's runs follow each other in
+// chunk_out; after the last one sum_out = sum_out * old_scale + sum * new_scale.
+struct ValueRun {
+  int begin, end;  // slots
+  bool first;      // sums start from zero, else from chunk_out
+  bool last;       // they are merged into sum_out, else kept in chunk_out
+  bool initial;    // there is nothing in sum_out to merge with
+  bool operator==(const ValueRun&) const = default;
+};
+
+// o_c of kR rows, kV vectors of dims from d on; the last may be partial.
 template <typename Kv, int kV, int kR, bool kPartial>
-SAMARA_INLINE void WeightedValues(const typename Kv::Type* values, uint64_t dim, uint64_t d,
-                                  AttentionRow* rows) {
+SAMARA_INLINE void Values(const typename Kv::Type* values, uint64_t dim, uint64_t d,
+                          const ValueRun& run, int row, const AttentionScratch& scratch,
+                          const uint8_t* ahead) {
   F32x16 acc[kV][kR];
-  for (int v = 0; v < kV; ++v) {
-    for (int r = 0; r < kR; ++r) acc[v][r] = Set(0.0f);
+  const uint64_t stride = scratch.value_stride, first = static_cast<uint64_t>(row) * stride + d;
+  for (int r = 0; r < kR; ++r) {
+    for (int v = 0; v < kV; ++v)
+      acc[v][r] = run.first ? Set(0.0f) : Load(scratch.chunk_out + first + r * stride + 16 * v);
   }
-  for (int j = rows[0].chunk_lo; j < rows[0].chunk_hi; ++j) {
-    const typename Kv::Type* value = values + static_cast<uint64_t>(j) * dim + d;
+  const typename Kv::Type* value = values + static_cast<uint64_t>(run.begin) * dim + d;
+  const float* p = scratch.p + row * 64;
+  for (int j = run.begin; j < run.end; ++j, value += dim) {
     F32x16 x[kV];
     for (int v = 0; v < kV; ++v)
-      x[v] = kPartial ? Kv::GetPartial(value, dim - d) : Kv::Get(value + 16 * v);
+      x[v] =
+          kPartial ? Kv::GetPartial(value, dim - d < 16 ? dim - d : 16) : Kv::Get(value + 16 * v);
     for (int r = 0; r < kR; ++r) {
-      const F32x16 p = Set(rows[r].p[j]);
-      for (int v = 0; v < kV; ++v) acc[v][r] = Fma(p, x[v], acc[v][r]);
+      const F32x16 weight = Set(p[r * 64 + j]);
+      for (int v = 0; v < kV; ++v) acc[v][r] = Fma(weight, x[v], acc[v][r]);
+    }
+    Prefetch(ahead);
+    ahead += 64;
+  }
+  for (int r = 0; r < kR; ++r) {
+    const F32x16 old_scale = Set(scratch.old_scale[row + r]),
+                 new_scale = Set(scratch.new_scale[row + r]);
+    for (int v = 0; v < kV; ++v) {
+      const uint64_t at = first + r * stride + 16 * v;
+      if (!run.last) {
+        Store(scratch.chunk_out + at, acc[v][r]);
+      } else if (run.initial) {
+        Store(scratch.sum_out + at, acc[v][r]);
+      } else {
+        Store(scratch.sum_out + at,
+              Fma(Load(scratch.sum_out + at), old_scale, Mul(acc[v][r], new_scale)));
+      }
     }
   }
-  for (int v = 0; v < kV; ++v) {
-    for (int r = 0; r < kR; ++r)
-      Store(rows[r].chunk_out + d + static_cast<uint64_t>(16 * v), acc[v][r]);
+}
+
+template <int kN>
+struct RowCount {
+  static constexpr int value = kN;
+};
+// Calls fn with n as a constant, 1 <= n <= kScoreRows.
+template <int kR, typename Function>
+SAMARA_INLINE void WithRows(int n, const Function& fn) {
+  if constexpr (kR > 1) {
+    if (n < kR) return WithRows<kR - 1>(n, fn);
+  }
+  fn(RowCount<kR>());
+}
+
+// Rows of the next register block when `left` are left: blocks of about equal size.
+SAMARA_INLINE int BlockRows(int left) {
+  const int blocks = (left + kScoreRows - 1) / kScoreRows;
+  return (left + blocks - 1) / blocks;
+}
+
+template <typename Kv>
+SAMARA_NOINLINE void ScoresOfRows(const typename Kv::Type* keys, uint64_t dim, int begin, int end,
+                                  const AttentionScratch& scratch, int n, const uint8_t* ahead) {
+  for (int r = 0; r < n;) {
+    const int rows = BlockRows(n - r);
+    WithRows<kScoreRows>(rows, [&](auto count) SAMARA_INLINE_LAMBDA {
+      Scores<Kv, kScoreVectors, decltype(count)::value>(keys, dim, begin, end, scratch.scaled + r,
+                                                        scratch.p + r * 64, ahead);
+    });
+    r += rows;
   }
 }
-template <typename Kv, int kR>
-SAMARA_INLINE void Values(const typename Kv::Type* values, uint64_t dim, AttentionRow* rows) {
-  uint64_t d = 0;
-  for (; d + 16 * kScoreVectors <= dim; d += 16 * kScoreVectors) {
-    WeightedValues<Kv, kScoreVectors, kR, false>(values, dim, d, rows);
+
+// Rows [row, end) over slots that all of them see.
+template <typename Kv>
+SAMARA_NOINLINE void ValuesOfRows(const typename Kv::Type* values, uint64_t dim,
+                                  const AttentionScratch& scratch, int row, int end,
+                                  const ValueRun& run, const uint8_t* ahead) {
+  while (row < end) {
+    const int rows = BlockRows(end - row);
+    WithRows<kScoreRows>(rows, [&](auto count) SAMARA_INLINE_LAMBDA {
+      constexpr int kR = decltype(count)::value;
+      uint64_t d = 0;
+      for (; d + 16 * kScoreVectors <= dim; d += 16 * kScoreVectors)
+        Values<Kv, kScoreVectors, kR, false>(values, dim, d, run, row, scratch, ahead + d * 128);
+      for (; d < dim; d += 16) Values<Kv, 1, kR, true>(values, dim, d, run, row, scratch, ahead);
+    });
+    row += rows;
   }
-  if constexpr (kScoreVectors > 1) {
-    for (; d + 16 <= dim; d += 16) WeightedValues<Kv, 1, kR, false>(values, dim, d, rows);
-  }
-  if (d < dim) WeightedValues<Kv, 1, kR, true>(values, dim, d, rows);
 }
 
 // p_j and l_c of one row's chunk from its scores; returns m_c.
-SAMARA_INLINE float SoftmaxChunk(const AttentionRow& row, float softcap, float* sum) {
-  F32x16 top = Set(-__builtin_inff());
-  Mask16 mask[4];
+SAMARA_INLINE float SoftmaxChunk(float* p, int lo, int hi, float softcap, float* sum) {
   F32x16 s[4];
   for (int v = 0; v < 4; ++v) {
-    const int lo = row.chunk_lo - 16 * v, hi = row.chunk_hi - 16 * v;
-    mask[v] = LaneRange(lo < 0 ? 0 : lo > 16 ? 16 : lo, hi < 0 ? 0 : hi > 16 ? 16 : hi);
-    s[v] = Load(row.p + 16 * v);
+    s[v] = Load(p + 16 * v);
     if (softcap > 0) s[v] = Mul(Set(softcap), Tanh(Div(s[v], Set(softcap))));
+  }
+  F32x16 total = Set(0.0f);
+  if (lo == 0 && hi == 64) {
+    const float m = MaxLane(Max(Max(s[0], s[1]), Max(s[2], s[3])));
+    for (int v = 0; v < 4; ++v) {
+      s[v] = ExpNegative(Sub(s[v], Set(m)));
+      Store(p + 16 * v, s[v]);
+      total = Add(total, s[v]);
+    }
+    *sum = Tree16(total);
+    return m;
+  }
+  F32x16 top = Set(-__builtin_inff());
+  Mask16 mask[4];
+  for (int v = 0; v < 4; ++v) {
+    const int a = lo - 16 * v, b = hi - 16 * v;
+    mask[v] = LaneRange(a < 0 ? 0 : a > 16 ? 16 : a, b < 0 ? 0 : b > 16 ? 16 : b);
     top = Max(top, Select(mask[v], s[v], Set(-__builtin_inff())));
   }
-  float lanes[16];
-  Store(lanes, top);
-  float m = lanes[0];
-  for (int i = 1; i < 16; ++i) m = m > lanes[i] ? m : lanes[i];
-  F32x16 total = Set(0.0f);
+  const float m = MaxLane(top);
   for (int v = 0; v < 4; ++v) {
-    const F32x16 p = Select(mask[v], Exp(Sub(s[v], Set(m))), Set(0.0f));
-    Store(row.p + 16 * v, p);
-    total = Add(total, p);
+    s[v] = Select(mask[v], ExpNegative(Sub(s[v], Set(m))), Set(0.0f));
+    Store(p + 16 * v, s[v]);
+    total = Add(total, s[v]);
   }
   *sum = Tree16(total);
   return m;
 }
 
+// Weighted values of all rows. Rows may see different slots: a run of slots goes to the rows that
+// see it.
 template <typename Kv>
-SAMARA_INLINE void AttentionScores(const typename Kv::Type* keys, uint64_t dim, AttentionRow* rows,
-                                   int n) {
-  int r = 0;
-  if constexpr (kScoreRows > 1) {
-    for (; r + kScoreRows <= n; r += kScoreRows) Scores<Kv, kScoreRows>(keys, dim, rows + r);
-  }
-  for (; r < n; ++r) Scores<Kv, 1>(keys, dim, rows + r);
-}
-template <typename Kv>
-SAMARA_INLINE void AttentionValues(const typename Kv::Type* values, uint64_t dim,
-                                   AttentionRow* rows, int n) {
-  int r = 0;
-  while (r < n) {
-    if constexpr (kScoreRows > 1) {
-      bool equal = r + kScoreRows <= n;
-      for (int i = 1; equal && i < kScoreRows; ++i) {
-        equal =
-            rows[r + i].chunk_lo == rows[r].chunk_lo && rows[r + i].chunk_hi == rows[r].chunk_hi;
-      }
-      if (equal) {
-        Values<Kv, kScoreRows>(values, dim, rows + r);
-        r += kScoreRows;
-        continue;
-      }
+SAMARA_INLINE void ChunkValues(const typename Kv::Type* values, uint64_t dim,
+                               const AttentionRow* rows, int n, const AttentionScratch& scratch,
+                               const uint8_t* ahead) {
+  for (int begin = 0; begin < 64;) {
+    int end = 64;
+    for (int r = 0; r < n; ++r) {
+      if (rows[r].chunk_lo > begin && rows[r].chunk_lo < end) end = rows[r].chunk_lo;
+      if (rows[r].chunk_hi > begin && rows[r].chunk_hi < end) end = rows[r].chunk_hi;
     }
-    Values<Kv, 1>(values, dim, rows + r);
-    ++r;
+    for (int r = 0; r < n;) {
+      const auto run_of = [&](const AttentionRow& row) -> ValueRun {
+        if (row.chunk_lo > begin || row.chunk_hi <= begin) return {0, 0, false, false, false};
+        return {begin, end, row.chunk_lo == begin, row.chunk_hi == end, !row.started};
+      };
+      const ValueRun run = run_of(rows[r]);
+      int last = r + 1;
+      while (last < n && run_of(rows[last]) == run) ++last;
+      if (run.end != 0) ValuesOfRows<Kv>(values, dim, scratch, r, last, run, ahead);
+      r = last;
+    }
+    begin = end;
   }
 }
 
 // n <= kAttentionRows rows of one sequence.
 template <typename Kv>
-void AttentionBatch(const AttentionArgs& args, const uint32_t* table, uint64_t kv_head,
-                    AttentionRow* rows, int n) {
+SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const uint32_t* table,
+                                    uint64_t kv_head, AttentionRow* rows, int n,
+                                    const AttentionScratch& scratch) {
   using T = typename Kv::Type;
-  float m[16], l[16], chunk_m[16], chunk_l[16], old_scale[16], new_scale[16];
+  // One lane a row.
+  alignas(64) float m[16], l[16], chunk_m[16], chunk_l[16];
+  const uint64_t stride = scratch.value_stride;
   uint32_t lo = rows[0].lo, hi = rows[0].hi;
   for (int r = 0; r < 16; ++r) m[r] = l[r] = chunk_m[r] = chunk_l[r] = 0.0f;
   for (int r = 0; r < n; ++r) {
     lo = rows[r].lo < lo ? rows[r].lo : lo;
     hi = rows[r].hi > hi ? rows[r].hi : hi;
     rows[r].started = false;
-    for (uint64_t d = 0; d < args.key_dim; ++d) rows[r].scaled[d] = rows[r].q[d] * args.scale;
-    for (uint64_t d = 0; d < args.value_dim; ++d) rows[r].sum_out[d] = 0.0f;
+    for (uint64_t d = 0; d < args.key_dim; ++d)
+      scratch.scaled[d * 16 + static_cast<uint64_t>(r)] = rows[r].q[d] * args.scale;
   }
-  for (uint32_t chunk = lo / 64; chunk * uint64_t{64} < hi; ++chunk) {
+  const auto part = [&](const uint8_t* base, uint32_t chunk, uint64_t dim) {
     const uint64_t block = table[chunk % args.step.blocks_per_seq];
-    const T* keys = reinterpret_cast<const T*>(args.keys) +
-                    (block * args.kv_heads + kv_head) * args.key_dim * 64;
-    const T* values = reinterpret_cast<const T*>(args.values) +
-                      (block * args.kv_heads + kv_head) * args.value_dim * 64;
+    return reinterpret_cast<const T*>(base) + (block * args.kv_heads + kv_head) * dim * 64;
+  };
+  for (uint32_t chunk = lo / 64; chunk * uint64_t{64} < hi; ++chunk) {
+    const T* keys = part(args.keys, chunk, args.key_dim);
+    const T* values = part(args.values, chunk, args.value_dim);
+    // Only an address: what lies past the last chunk is fetched and never read.
+    const T* next =
+        (chunk + uint64_t{1}) * 64 < hi ? part(args.keys, chunk + 1, args.key_dim) : keys;
     const int64_t first = static_cast<int64_t>(chunk) * 64;
     for (int r = 0; r < n; ++r) {
       const int64_t a = rows[r].lo - first, b = rows[r].hi - first;
@@ -160,58 +252,59 @@ void AttentionBatch(const AttentionArgs& args, const uint32_t* table, uint64_t k
                                           : b > 64             ? 64
                                                                : b);
     }
-    AttentionScores<Kv>(keys, args.key_dim, rows, n);
+    const int begin = static_cast<int>(lo > first ? (lo - first) / 16 : 0);
+    const int end = static_cast<int>(hi - first < 64 ? (hi - first + 15) / 16 : 4);
+    ScoresOfRows<Kv>(keys, args.key_dim, begin, end, scratch, n,
+                     reinterpret_cast<const uint8_t*>(values));
     for (int r = 0; r < n; ++r) {
-      if (rows[r].chunk_lo < rows[r].chunk_hi)
-        chunk_m[r] = SoftmaxChunk(rows[r], args.softcap, &chunk_l[r]);
+      if (rows[r].chunk_lo < rows[r].chunk_hi) {
+        chunk_m[r] = SoftmaxChunk(scratch.p + r * 64, rows[r].chunk_lo, rows[r].chunk_hi,
+                                  args.softcap, &chunk_l[r]);
+      }
     }
-    AttentionValues<Kv>(values, args.value_dim, rows, n);
     // Merge: all rows at once in lanes; rows that see nothing of the chunk keep theirs.
     const F32x16 old_m = Load(m), this_m = Load(chunk_m);
     const F32x16 both = Max(old_m, this_m);
-    const F32x16 a = Exp(Sub(old_m, both)), b = Exp(Sub(this_m, both));
-    float merged_m[16], merged_l[16];
+    const F32x16 a = ExpNegative(Sub(old_m, both)), b = ExpNegative(Sub(this_m, both));
+    alignas(64) float merged_m[16], merged_l[16];
     Store(merged_m, both);
     Store(merged_l, Fma(Load(l), a, Mul(Load(chunk_l), b)));
-    Store(old_scale, a);
-    Store(new_scale, b);
+    Store(scratch.old_scale, a);
+    Store(scratch.new_scale, b);
+    ChunkValues<Kv>(values, args.value_dim, rows, n, scratch,
+                    reinterpret_cast<const uint8_t*>(next));
     for (int r = 0; r < n; ++r) {
       if (rows[r].chunk_lo >= rows[r].chunk_hi) continue;
-      float* o = rows[r].sum_out;
-      const float* c = rows[r].chunk_out;
-      if (!rows[r].started) {
-        rows[r].started = true;
-        m[r] = chunk_m[r];
-        l[r] = chunk_l[r];
-        for (uint64_t d = 0; d < args.value_dim; ++d) o[d] = c[d];
-      } else {
-        m[r] = merged_m[r];
-        l[r] = merged_l[r];
-        const F32x16 ra = Set(old_scale[r]), rb = Set(new_scale[r]);
-        for (uint64_t d = 0; d < args.value_dim; d += 16)
-          Store(o + d, Fma(Load(o + d), ra, Mul(Load(c + d), rb)));
-      }
+      m[r] = rows[r].started ? merged_m[r] : chunk_m[r];
+      l[r] = rows[r].started ? merged_l[r] : chunk_l[r];
+      rows[r].started = true;
     }
+  }
+  for (int r = 0; r < n; ++r) {
+    float* o = scratch.sum_out + static_cast<uint64_t>(r) * stride;
+    if (rows[r].started) continue;  // a row that sees nothing has no weights either
+    for (uint64_t d = 0; d < stride; d += 16) Store(o + d, Set(0.0f));
   }
   if (args.sinks != nullptr) {
     float z[16] = {};
     for (int r = 0; r < n; ++r) z[r] = args.sinks[rows[r].head];
     const F32x16 old_m = Load(m), sink = Load(z);
     const F32x16 top = Max(old_m, sink);
-    const F32x16 a = Exp(Sub(old_m, top));
-    Store(l, Fma(Load(l), a, Exp(Sub(sink, top))));
-    Store(old_scale, a);
+    const F32x16 a = ExpNegative(Sub(old_m, top));
+    Store(l, Fma(Load(l), a, ExpNegative(Sub(sink, top))));
+    Store(scratch.old_scale, a);
     for (int r = 0; r < n; ++r) {
-      const F32x16 ra = Set(old_scale[r]);
-      for (uint64_t d = 0; d < args.value_dim; d += 16)
-        Store(rows[r].sum_out + d, Mul(Load(rows[r].sum_out + d), ra));
+      const F32x16 ra = Set(scratch.old_scale[r]);
+      float* o = scratch.sum_out + static_cast<uint64_t>(r) * stride;
+      for (uint64_t d = 0; d < stride; d += 16) Store(o + d, Mul(Load(o + d), ra));
     }
   }
   for (int r = 0; r < n; ++r) {
     const F32x16 inverse = Set(1.0f / l[r]);
+    const float* o = scratch.sum_out + static_cast<uint64_t>(r) * stride;
     for (uint64_t d = 0; d < args.value_dim; d += 16) {
       const uint64_t lanes = args.value_dim - d < 16 ? args.value_dim - d : 16;
-      StorePartial(rows[r].out + d, Mul(Load(rows[r].sum_out + d), inverse), lanes);
+      StorePartial(rows[r].out + d, Mul(Load(o + d), inverse), lanes);
     }
   }
 }
@@ -219,17 +312,15 @@ void AttentionBatch(const AttentionArgs& args, const uint32_t* table, uint64_t k
 template <typename Kv>
 void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
   const uint64_t group = args.heads / args.kv_heads;
-  const uint64_t key_padded = (args.key_dim + 15) / 16 * 16,
-                 value_padded = (args.value_dim + 15) / 16 * 16;
+  AttentionScratch scratch;
+  scratch.value_stride = (args.value_dim + 15) / 16 * 16;
+  scratch.p = args.scratch + worker * args.scratch_floats;
+  scratch.chunk_out = scratch.p + kAttentionRows * 64;
+  scratch.sum_out = scratch.chunk_out + kAttentionRows * scratch.value_stride;
+  scratch.old_scale = scratch.sum_out + kAttentionRows * scratch.value_stride;
+  scratch.new_scale = scratch.old_scale + kAttentionRows;
+  scratch.scaled = scratch.new_scale + kAttentionRows;
   AttentionRow rows[kAttentionRows];
-  float* scratch = args.scratch + worker * args.scratch_floats;
-  for (auto& row : rows) {
-    row.scaled = scratch;
-    row.p = row.scaled + key_padded;
-    row.chunk_out = row.p + 64;
-    row.sum_out = row.chunk_out + value_padded;
-    scratch = row.sum_out + value_padded;
-  }
   for (uint64_t task = begin; task < end; ++task) {
     const uint64_t kv_head = task % args.kv_heads;
     const uint64_t first = task / args.kv_heads * args.tokens_per_task;
@@ -246,7 +337,7 @@ void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t
         lo = static_cast<uint32_t>(hi - args.window);
       for (uint64_t i = 0; i < group; ++i) {
         if (n == static_cast<int>(kAttentionRows) || (n > 0 && own != table)) {
-          AttentionBatch<Kv>(args, table, kv_head, rows, n);
+          AttentionBatch<Kv>(args, table, kv_head, rows, n, scratch);
           n = 0;
         }
         table = own;
@@ -258,6 +349,6 @@ void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t
         row.hi = hi;
       }
     }
-    if (n > 0) AttentionBatch<Kv>(args, table, kv_head, rows, n);
+    if (n > 0) AttentionBatch<Kv>(args, table, kv_head, rows, n, scratch);
   }
 }

@@ -1,5 +1,15 @@
 // What several kernels share.
 
+#if defined(__OPTIMIZE_SIZE__)
+#define SAMARA_UNROLL
+#else
+#define SAMARA_UNROLL _Pragma("GCC unroll 8")
+#endif
+#define SAMARA_INLINE_LAMBDA __attribute__((always_inline))
+#define SAMARA_NOINLINE __attribute__((noinline))
+// The compiler forgets what it knows of this pointer.
+#define SAMARA_OPAQUE(pointer) asm("" : "+r"(pointer))
+
 SAMARA_INLINE const float* At(const float* base, uint64_t bytes) {
   return reinterpret_cast<const float*>(reinterpret_cast<const uint8_t*>(base) + bytes);
 }
@@ -24,4 +34,32 @@ SAMARA_INLINE void Finish(const LinearArgs& args, uint64_t row, uint64_t token, 
     acc = Add(acc, LoadPartial(At(args.residual, token * args.residual_stride) + row, n));
   }
   StorePartial(At(args.y, token * args.y_stride) + row, acc, n);
+}
+// The same for kV vectors of n tokens, from partial[token][vector][16].
+template <uint64_t kV>
+SAMARA_INLINE void FinishTile(const LinearArgs& args, uint64_t row, uint64_t token, uint64_t n,
+                              const float* partial) {
+  if (row + kV * 16 > args.rows) {
+    for (uint64_t t = 0; t < n; ++t) {
+      for (uint64_t v = 0; v < kV; ++v)
+        Finish(args, row + 16 * v, token + t, Load(partial + (t * kV + v) * 16));
+    }
+    return;
+  }
+  F32x16 bias[kV];
+  for (uint64_t v = 0; v < kV; ++v)
+    bias[v] = args.bias != nullptr ? Load(args.bias + row + 16 * v) : Set(0.0f);
+  float* y = At(args.y, token * args.y_stride) + row;
+  const float* residual =
+      args.residual == nullptr ? nullptr : At(args.residual, token * args.residual_stride) + row;
+  for (uint64_t t = 0; t < n; ++t) {
+    for (uint64_t v = 0; v < kV; ++v) {
+      F32x16 acc = Load(partial + (t * kV + v) * 16);
+      if (args.bias != nullptr) acc = Add(acc, bias[v]);
+      if (residual != nullptr) acc = Add(acc, Load(residual + 16 * v));
+      Store(y + 16 * v, acc);
+    }
+    y = At(y, args.y_stride);
+    if (residual != nullptr) residual = At(residual, args.residual_stride);
+  }
 }

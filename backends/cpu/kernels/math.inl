@@ -33,6 +33,22 @@ SAMARA_INLINE F32x16 Exp(F32x16 x) {
   return Select(Less(x, Set(math::kExpUnderflow)), Set(0.0f), y);
 }
 
+// The same bits for x <= 0 (and NaN for NaN) with fewer instructions: nothing overflows, and adding
+// n to the exponent is exact as the result is a normal number.
+SAMARA_INLINE F32x16 ExpNegative(F32x16 x) {
+  // Adding 1.5 * 2^23 rounds to an integer, which the low bits then hold.
+  const F32x16 shifted = Add(Mul(x, Set(math::kLog2E)), Set(0x1.8p23f));
+  const F32x16 n = Sub(shifted, Set(0x1.8p23f));
+  F32x16 r = Fma(n, Set(-math::kLn2High), x);
+  r = Fma(n, Set(-math::kLn2Low), r);
+  F32x16 h = Horner(math::kExpC, r);
+  h = Fma(h, r, Set(1.0f));
+  const F32x16 y = Fma(h, r, Set(1.0f));
+  const F32x16 scaled = AsFloat(AddInt(AsInt(y), ShiftLeft<23>(AsInt(shifted))));
+  // A NaN's exponent may have been added to; x * 0 brings it back, and is 0 else.
+  return Select(Less(x, Set(math::kExpUnderflow)), Set(0.0f), Fma(x, Set(0.0f), scaled));
+}
+
 SAMARA_INLINE void SinCos(F32x16 x, F32x16* sin, F32x16* cos) {
   const F32x16 j = Rint(Mul(x, Set(math::kTwoOverPi)));
   F32x16 r = Fma(j, Set(-math::kPio2Part1), x);
@@ -122,13 +138,3 @@ struct GeluErf {
 struct Relu {
   static SAMARA_INLINE F32x16 Of(F32x16 x) { return Select(Less(Set(0.0f), x), x, Set(0.0f)); }
 };
-
-// tree16 of the contract.
-SAMARA_INLINE float Tree16(F32x16 partial) {
-  float p[16];
-  Store(p, partial);
-  for (int w = 8; w > 0; w /= 2) {
-    for (int i = 0; i < w; ++i) p[i] = p[i] + p[i + w];
-  }
-  return p[0];
-}

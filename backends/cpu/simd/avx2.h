@@ -150,6 +150,21 @@ SAMARA_INLINE F32x16 ToFloat(I32x16 x) {
   return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
 }
 
+// tree16 of the contract.
+SAMARA_INLINE float Tree16(F32x16 x) {
+  const __m256 a = _mm256_add_ps(x.a, x.b);
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+// The largest lane; which zero of several is not specified.
+SAMARA_INLINE float MaxLane(F32x16 x) {
+  const __m256 a = _mm256_max_ps(x.a, x.b);
+  __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
 // Integers of any order of evaluation: exact.
 SAMARA_INLINE int32_t MaxOf(I32x16 x) {
   const __m256i top = _mm256_max_epi32(x.a, x.b);
@@ -232,7 +247,7 @@ SAMARA_INLINE __m256i PairSums(__m256i pairs) {
 }
 struct Dot8 {
   I32x16 acc;
-  SAMARA_INLINE void Start(int32_t correction) { acc = SetInt(correction); }
+  SAMARA_INLINE void Start(I32x16 value) { acc = value; }
   SAMARA_INLINE void Add(Weights8 w, I8x4 x) {
     acc.a = _mm256_add_epi32(acc.a,
                              PairSums(_mm256_maddubs_epi16(w.abs_a, _mm256_sign_epi8(x.v, w.a))));
@@ -245,8 +260,8 @@ struct Dot8 {
 struct Dot5 {
   I32x16 acc;
   __m256i pairs_a, pairs_b;
-  SAMARA_INLINE void Start(int32_t correction) {
-    acc = SetInt(correction);
+  SAMARA_INLINE void Start(I32x16 value) {
+    acc = value;
     pairs_a = pairs_b = _mm256_setzero_si256();
   }
   SAMARA_INLINE void Add(I8x64 w, I8x4 x) {
@@ -269,7 +284,9 @@ struct Dot4 : Dot5 {
 // Register blocking: vectors and tokens (or rows) held at once.
 inline constexpr int kFloatRowVectors = 1;
 inline constexpr int kFloatTokens = 4;
+inline constexpr int kInt8Vectors = 1;
 inline constexpr int kInt8Tokens = 2;
+inline constexpr int kInt8Kept = 2;
 inline constexpr int kScoreVectors = 1;
 inline constexpr int kScoreRows = 4;
 

@@ -87,6 +87,21 @@ SAMARA_INLINE Mask16 NonZero(I32x16 a) { return _mm512_test_epi32_mask(a.v, a.v)
 SAMARA_INLINE I32x16 ToInt(F32x16 a) { return {_mm512_cvttps_epi32(a.v)}; }
 SAMARA_INLINE F32x16 ToFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
+// tree16 of the contract.
+SAMARA_INLINE float Tree16(F32x16 x) {
+  const __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+// The largest lane; which zero of several is not specified.
+SAMARA_INLINE float MaxLane(F32x16 x) {
+  const __m256 a = _mm256_max_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));
+  __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
 // Integers of any order of evaluation: exact.
 SAMARA_INLINE int32_t MaxOf(I32x16 a) { return _mm512_reduce_max_epi32(a.v); }
 SAMARA_INLINE int32_t SumOf(I32x16 a) { return _mm512_reduce_add_epi32(a.v); }
@@ -127,14 +142,14 @@ SAMARA_INLINE Weights8 Prepare8(I8x64 w) {
 }
 struct Dot8 {
   __m512i acc;
-  SAMARA_INLINE void Start(int32_t correction) { acc = _mm512_set1_epi32(correction); }
+  SAMARA_INLINE void Start(I32x16 value) { acc = value.v; }
   SAMARA_INLINE void Add(Weights8 w, I8x64 a) { acc = _mm512_dpbusd_epi32(acc, w.v, a.v); }
   SAMARA_INLINE I32x16 Sum() const { return {acc}; }
 };
 // Unsigned weights below 32.
 struct Dot5 {
   __m512i acc;
-  SAMARA_INLINE void Start(int32_t correction) { acc = _mm512_set1_epi32(correction); }
+  SAMARA_INLINE void Start(I32x16 value) { acc = value.v; }
   SAMARA_INLINE void Add(I8x64 w, I8x64 a) { acc = _mm512_dpbusd_epi32(acc, w.v, a.v); }
   SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return {acc}; }
@@ -151,7 +166,7 @@ SAMARA_INLINE Weights8 Prepare8(I8x64 w) {
 }
 struct Dot8 {
   __m512i acc;
-  SAMARA_INLINE void Start(int32_t correction) { acc = _mm512_set1_epi32(correction); }
+  SAMARA_INLINE void Start(I32x16 value) { acc = value.v; }
   SAMARA_INLINE void Add(Weights8 w, I8x64 a) {
     // The weight's sign goes to the activation: 2 * 128 * 127 fits 16 bits.
     const __m512i s = _mm512_mask_sub_epi8(a.v, w.negative, _mm512_setzero_si512(), a.v);
@@ -163,8 +178,8 @@ struct Dot8 {
 // Unsigned weights below 32: sums of 4 groups (4 * 2 * 31 * 127) fit 16 bits; Half() empties them.
 struct Dot5 {
   __m512i acc, pairs;
-  SAMARA_INLINE void Start(int32_t correction) {
-    acc = _mm512_set1_epi32(correction);
+  SAMARA_INLINE void Start(I32x16 value) {
+    acc = value.v;
     pairs = _mm512_setzero_si512();
   }
   SAMARA_INLINE void Add(I8x64 w, I8x64 a) {
@@ -187,9 +202,17 @@ struct Dot4 : Dot5 {
 // Register blocking: vectors and tokens (or rows) held at once.
 inline constexpr int kFloatRowVectors = 2;
 inline constexpr int kFloatTokens = 8;
-inline constexpr int kInt8Tokens = 8;
-inline constexpr int kScoreVectors = 4;
-inline constexpr int kScoreRows = 4;
+#if defined(__AVX512VNNI__)
+inline constexpr int kInt8Vectors = 2;
+inline constexpr int kInt8Tokens = 16;  // vectors times tokens
+inline constexpr int kInt8Kept = 8;     // the same, where accumulators stay in registers too
+#else
+inline constexpr int kInt8Vectors = 1;
+inline constexpr int kInt8Tokens = 4;
+inline constexpr int kInt8Kept = 4;
+#endif
+inline constexpr int kScoreVectors = 2;
+inline constexpr int kScoreRows = 8;
 
 }  // namespace
 }  // namespace samara::cpu

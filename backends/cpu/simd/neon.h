@@ -199,6 +199,25 @@ SAMARA_INLINE F32x16 ToFloat(I32x16 a) {
   return r;
 }
 
+// tree16 of the contract.
+SAMARA_INLINE float Tree16(F32x16 x) {
+  float p[16];
+  Store(p, x);
+  for (int w = 8; w > 0; w /= 2) {
+    for (int i = 0; i < w; ++i) p[i] = p[i] + p[i + w];
+  }
+  return p[0];
+}
+// The largest lane; which zero of several is not specified.
+SAMARA_INLINE float MaxLane(F32x16 x) {
+  float p[16];
+  Store(p, x);
+  for (int w = 8; w > 0; w /= 2) {
+    for (int i = 0; i < w; ++i) p[i] = p[i] > p[i + w] ? p[i] : p[i + w];
+  }
+  return p[0];
+}
+
 // Integers of any order of evaluation: exact.
 SAMARA_INLINE int32_t MaxOf(I32x16 a) {
   int32_t lanes[16];
@@ -269,22 +288,24 @@ SAMARA_INLINE Weights8 Prepare8(I8x64 w) { return w; }
 #if defined(__ARM_FEATURE_DOTPROD)
 struct Dot8 {
   I32x16 acc;
-  SAMARA_INLINE void Start(int32_t correction) { acc = SetInt(correction); }
+  SAMARA_INLINE void Start(I32x16 value) { acc = value; }
   SAMARA_INLINE void Add(I8x64 w, I8x4 a) {
     SAMARA_QUADS acc.v[i] = vdotq_s32(acc.v[i], vreinterpretq_s8_u8(w.v[i]), a.v);
   }
   SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
+inline constexpr int kInt8Vectors = 1;
 inline constexpr int kInt8Tokens = 4;
+inline constexpr int kInt8Kept = 4;
 #else
 // Without the dot instruction a product of 8 bytes (128 * 127 fits 16 bits) is added in pairs: two
 // lanes a row.
 struct Dot8 {
   int32x4_t low[4], high[4];
-  int32_t start;
-  SAMARA_INLINE void Start(int32_t correction) {
-    start = correction;
+  I32x16 start;
+  SAMARA_INLINE void Start(I32x16 value) {
+    start = value;
     SAMARA_QUADS low[i] = high[i] = vdupq_n_s32(0);
   }
   SAMARA_INLINE void Add(I8x64 w, I8x4 a) {
@@ -297,11 +318,13 @@ struct Dot8 {
   SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const {
     I32x16 r;
-    SAMARA_QUADS r.v[i] = vaddq_s32(vpaddq_s32(low[i], high[i]), vdupq_n_s32(start));
+    SAMARA_QUADS r.v[i] = vaddq_s32(vpaddq_s32(low[i], high[i]), start.v[i]);
     return r;
   }
 };
+inline constexpr int kInt8Vectors = 1;
 inline constexpr int kInt8Tokens = 2;
+inline constexpr int kInt8Kept = 2;
 #endif
 using Dot5 = Dot8;
 using Dot4 = Dot8;

@@ -226,6 +226,25 @@ SAMARA_INLINE F32x16 ToFloat(const I32x16& a) {
   return r;
 }
 
+// tree16 of the contract.
+SAMARA_INLINE float Tree16(F32x16 x) {
+  float p[16];
+  Store(p, x);
+  for (int w = 8; w > 0; w /= 2) {
+    for (int i = 0; i < w; ++i) p[i] = p[i] + p[i + w];
+  }
+  return p[0];
+}
+// The largest lane; which zero of several is not specified.
+SAMARA_INLINE float MaxLane(F32x16 x) {
+  float p[16];
+  Store(p, x);
+  for (int w = 8; w > 0; w /= 2) {
+    for (int i = 0; i < w; ++i) p[i] = p[i] > p[i + w] ? p[i] : p[i + w];
+  }
+  return p[0];
+}
+
 // Integers of any order of evaluation: exact.
 SAMARA_INLINE int32_t MaxOf(const I32x16& a) {
   int32_t lanes[16];
@@ -282,7 +301,7 @@ using Weights8 = I8x64;
 SAMARA_INLINE Weights8 Prepare8(const I8x64& w) { return w; }
 struct DotSum {
   I32x16 acc;
-  SAMARA_INLINE void Start(int32_t correction) { acc = SetInt(correction); }
+  SAMARA_INLINE void Start(I32x16 value) { acc = value; }
   SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
@@ -304,7 +323,9 @@ using Dot4 = Dot5;
 
 inline constexpr int kFloatRowVectors = 1;
 inline constexpr int kFloatTokens = 1;
+inline constexpr int kInt8Vectors = 1;
 inline constexpr int kInt8Tokens = 1;
+inline constexpr int kInt8Kept = 1;
 inline constexpr int kScoreVectors = 1;
 inline constexpr int kScoreRows = 1;
 

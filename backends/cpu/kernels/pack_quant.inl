@@ -1,0 +1,87 @@
+// Quantized codecs, and the activations of their linears: int8 blocks by tiles of tokens.
+
+// kBits of a quant, its bias, and whether a minimum is added (then blocks stand alone, else in
+// pairs).
+template <int kBitsOf, int kBiasOf, bool kMinimumOf>
+struct QuantCodec {
+  static constexpr int kBits = kBitsOf;
+  static constexpr int kBias = kBiasOf;
+  static constexpr bool kMinimum = kMinimumOf;
+  static constexpr uint64_t kQuantBytes = kBits == 8 ? 512 : 256;
+  static constexpr uint64_t kBodyBytes = kQuantBytes + (kBits == 5 ? 64 : 0);
+};
+using CodecQ8_0 = QuantCodec<8, 0, false>;
+using CodecQ4_0 = QuantCodec<4, 8, false>;
+using CodecQ4_1 = QuantCodec<4, 0, true>;
+using CodecQ5_0 = QuantCodec<5, 16, false>;
+using CodecQ5_1 = QuantCodec<5, 0, true>;
+
+// One block of 32 values to int8: d * q approximates x, q in [-127, 127].
+SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32_t* sum) {
+  // The maximum over bit patterns: as the values for finite x, and what is not finite stays visible
+  // in d.
+  const I32x16 magnitude = SetInt(0x7fffffff);
+  const int32_t low_top = MaxOf(AndInt(AsInt(low), magnitude));
+  const int32_t high_top = MaxOf(AndInt(AsInt(high), magnitude));
+  const int32_t top = low_top > high_top ? low_top : high_top;
+  float amax;
+  __builtin_memcpy(&amax, &top, 4);
+  I32x16 a = SetInt(0), b = SetInt(0);
+  if (amax < math::kQ8Tiny) {
+    *d = 0.0f;
+  } else {
+    *d = amax / 127.0f;
+    if (top < 0x7f800000) {  // else d makes every result non-finite, and q must stay in range
+      const F32x16 s = Set(127.0f / amax);
+      a = ToInt(Rint(Mul(low, s)));
+      b = ToInt(Rint(Mul(high, s)));
+    }
+  }
+  StoreLowBytes(q, a);
+  StoreLowBytes(q + 16, b);
+  *sum = SumOf(AddInt(a, b));
+}
+
+// Packs activations for codec C; `sums` becomes what the kernel adds: the bias's correction of each
+// block's integer dot or, for a codec with a minimum, the sum itself as a float.
+template <typename C>
+SAMARA_INLINE void PackSum(int32_t sum, int32_t* out) {
+  if constexpr (C::kMinimum) {
+    const float value = static_cast<float>(sum);
+    __builtin_memcpy(out, &value, 4);
+  } else {
+    *out = -(C::kBits == 8 ? kOffset8 : C::kBias) * sum;
+  }
+}
+template <typename C>
+void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
+  const uint64_t blocks = (args.cols + 31) / 32;
+  for (uint64_t t0 = begin; t0 < end;) {
+    const uint64_t w = TileWidth(t0, end);
+    for (uint64_t i = 0; i < w; ++i) {
+      const float* x = At(args.x, (t0 + i) * args.x_stride);
+      int8_t* q = args.q + t0 * blocks * 32 + i * 4;
+      float* d = args.d + t0 * blocks + i;
+      int32_t* sums = args.sums + t0 * blocks + i;
+      for (uint64_t b = 0; b < blocks; ++b, d += w, sums += w, q += 32 * w, x += 32) {
+        const uint64_t rest = args.cols - b * 32;
+        F32x16 low, high;
+        if (rest >= 32) {
+          low = Load(x);
+          high = Load(x + 16);
+        } else {
+          low = LoadPartial(x, rest < 16 ? rest : 16);
+          high = rest > 16 ? LoadPartial(x + 16, rest - 16) : Set(0.0f);
+        }
+        int8_t block[32];
+        int32_t sum;
+        PackBlock(low, high, w == 1 ? q : block, d, &sum);
+        PackSum<C>(sum, sums);
+        if (w > 1) {
+          for (uint64_t g = 0; g < 8; ++g) __builtin_memcpy(q + g * 4 * w, block + g * 4, 4);
+        }
+      }
+    }
+    t0 += w;
+  }
+}
