@@ -13,7 +13,7 @@ namespace {
 
 #if defined(__x86_64__)
 struct X86Features {
-  bool fma = false, avx2 = false, avx512 = false, vnni = false;
+  bool fma = false, avx2 = false, avx512 = false, vnni = false, bf16 = false;
 };
 
 // The compiler's own check does not ask the operating system about every register file in every
@@ -35,6 +35,7 @@ X86Features Detect() {
   const bool avx512f = b >> 16 & 1, dq = b >> 17 & 1, bw = b >> 30 & 1, vl = b >> 31 & 1;
   f.avx512 = f.avx2 && avx512f && dq && bw && vl;
   f.vnni = f.avx512 && (c >> 11 & 1);
+  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) f.bf16 = f.vnni && (a >> 5 & 1);
   return f;
 }
 #endif
@@ -53,6 +54,8 @@ bool IsaAvailable(Isa isa) {
       return f.avx512;
     case Isa::kAvx512Vnni:
       return f.vnni;
+    case Isa::kAvx512Bf16:
+      return f.bf16 && Avx512Bf16DotIsExact();
     default:
       return false;
   }
@@ -102,7 +105,15 @@ const KernelTable* const* BuiltKernels(int* count) {
 #if defined(__x86_64__)
   static const KernelTable vnni =
       With(*Avx512Kernels(), Isa::kAvx512Vnni, "avx512vnni", *Avx512VnniQuantKernels());
-  static const KernelTable* const tables[] = {&vnni, Avx512Kernels(), Avx2Kernels(),
+  static const KernelTable bf16 = [] {
+    KernelTable table = vnni;
+    table.isa = Isa::kAvx512Bf16;
+    table.name = "avx512bf16";
+    table.pack[static_cast<int>(Codec::kBF16)] = Avx512Bf16Kernels()->pack;
+    table.linear[static_cast<int>(Codec::kBF16)] = Avx512Bf16Kernels()->linear;
+    return table;
+  }();
+  static const KernelTable* const tables[] = {&bf16, &vnni, Avx512Kernels(), Avx2Kernels(),
                                               ScalarKernels()};
 #elif defined(__aarch64__)
   static const KernelTable dot =

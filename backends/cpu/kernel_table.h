@@ -11,7 +11,7 @@
 
 namespace samara::cpu {
 
-enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni, kNeon, kNeonDot };
+enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16, kNeon, kNeonDot };
 
 // Weight codecs in the order of KernelTable::linear.
 enum class Codec : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1 };
@@ -20,6 +20,7 @@ inline constexpr int kNumCodecs = 8;
 // Tokens of a linear are packed in tiles of 8, the rest in tiles of 4, 2 and 1. A tile of W tokens
 // that begins at token t lies at element t * (elements a token) of each array:
 //   floats  x [k_padded][W]                      k_padded: cols, rounded up to 2 for BF16
+//   pairs   x [k_padded / 2][W][2] bf16          BF16 where there is a dot instruction
 //   int8    q [blocks][8 groups][W][4], d [blocks][W], sums [blocks][W]
 // `sums` is the business of a codec's pack and linear kernel: from the sum of a block's q's.
 inline constexpr uint32_t kTokenTile = 8;
@@ -196,11 +197,21 @@ struct QuantKernels {
   LinearFn linear[kNumQuantCodecs];
 };
 
+// An instruction set that adds a BF16 dot.
+struct Bf16Kernels {
+  PackFn pack;
+  LinearFn linear;
+};
+
 // One function a file kernels_<isa>.cc. Calling it needs no special instruction; its kernels do.
 const KernelTable* ScalarKernels();
 const KernelTable* Avx2Kernels();
 const KernelTable* Avx512Kernels();
 const QuantKernels* Avx512VnniQuantKernels();
+const Bf16Kernels* Avx512Bf16Kernels();
+// Does this processor's instruction round as the contract says? To be asked before the kernels are
+// used.
+bool Avx512Bf16DotIsExact();
 const KernelTable* NeonKernels();
 const QuantKernels* NeonDotQuantKernels();
 

@@ -125,6 +125,12 @@ SAMARA_INLINE void QuantBlock(const uint8_t* const (&w)[kV], int64_t scales, uin
   }
 }
 
+// Where the line before this block begins in its tile; the block is even.
+template <typename C>
+SAMARA_INLINE uint64_t BlockOffset(uint64_t block) {
+  return block * C::kBodyBytes + (C::kMinimum ? block : block / 2) * 64;
+}
+
 // Blocks [begin, end) of kV tiles times kT tokens of a token tile of this width; begin is even. kStream:
 // the weights come from memory and are fetched ahead, in one ascending stream; else the activations
 // at `next` are.
@@ -132,7 +138,7 @@ template <typename C, int kV, int kT, bool kStream>
 SAMARA_INLINE void QuantTile(const uint8_t* tile, uint64_t tile_bytes, uint64_t begin, uint64_t end,
                              uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
                              const int8_t* next, float* partial) {
-  const uint64_t skipped = begin * C::kBodyBytes + (C::kMinimum ? begin : begin / 2) * 64;
+  const uint64_t skipped = BlockOffset<C>(begin);
   const uint8_t* w[kV];
   for (int v = 0; v < kV; ++v) {
     w[v] = tile + static_cast<uint64_t>(v) * tile_bytes + skipped + 64;
@@ -181,6 +187,13 @@ SAMARA_INLINE void QuantTokens(const LinearArgs& args, uint64_t tile, uint64_t t
   // Here and not after the last token: the next tile's products hide the misses of these stores.
   if (end == blocks) FinishTile<kV>(args, tile * 16, token, width, partial);
 }
+// Fetches `lines` of each of kV tiles, `tile_bytes` apart.
+template <int kV>
+SAMARA_INLINE void Warm(const uint8_t* w, uint64_t tile_bytes, uint64_t bytes) {
+  for (uint64_t line = 0; line < bytes; line += 64) {
+    for (uint64_t v = 0; v < kV; ++v) PrefetchFar(w + v * tile_bytes + line);
+  }
+}
 template <typename C, int kV, uint64_t kW>
 SAMARA_NOINLINE void QuantTokensOf(const LinearArgs& args, uint64_t tile, uint64_t token,
                                    uint64_t begin, uint64_t end, float* partial) {
@@ -189,19 +202,31 @@ SAMARA_NOINLINE void QuantTokensOf(const LinearArgs& args, uint64_t tile, uint64
 }
 
 // Blocks whose weights stay in the first cache while many tokens use them.
-inline constexpr uint64_t kCachedBlocks = 16;
+template <typename C>
+inline constexpr uint64_t kCachedBlocks = C::kBits == 8 ? 8 : 32;
 
 template <typename C, int kV>
 void QuantRows(const LinearArgs& args, uint64_t tile, uint64_t token_begin, uint64_t token_end) {
   const uint64_t blocks = (args.cols + 31) / 32, tokens = token_end - token_begin;
   alignas(64) float partial[kMaxTaskTokens * kV * 16];
   for (uint64_t i = 0; i < tokens * kV; ++i) Store(partial + i * 16, Set(0.0f));
-  const uint64_t step = tokens < 2 * kTokenTile ? blocks : kCachedBlocks;
+  // Steps of about equal size, an even number of blocks each.
+  const uint64_t steps =
+      tokens < 2 * kTokenTile ? 1 : (blocks + kCachedBlocks<C> - 1) / kCachedBlocks<C>;
+  const uint64_t step = (blocks + 2 * steps - 1) / (2 * steps) * 2;
+  // The weights of the next step are fetched meanwhile, a share with each token tile.
+  const uint64_t share = tokens < 2 * kTokenTile
+                             ? 0
+                             : (step * (C::kBodyBytes + 64) * kTokenTile / tokens + 63) / 64 * 64;
   for (uint64_t b = 0; b < blocks; b += step) {
     const uint64_t end = b + step < blocks ? b + step : blocks;
+    const uint8_t* next = args.weights + tile * args.tile_bytes + BlockOffset<C>(end) +
+                          (end == blocks ? (kV - 1) * args.tile_bytes : 0);
     for (uint64_t t = token_begin; t < token_end;) {
       const uint64_t width = TileWidth(t, token_end);
       float* own = partial + (t - token_begin) * kV * 16;
+      Warm<kV>(next, args.tile_bytes, share);
+      next += share;
       if constexpr (kInt8Tokens == 1) {  // one form for all widths: small code
         QuantTokens<C, 1, 1, false>(args, tile, t, width, b, end, own);
       } else if (width == 8) {

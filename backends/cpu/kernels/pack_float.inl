@@ -18,6 +18,30 @@ struct RoundBf16 {
   }
 };
 
+// Pairs of rounded values in one word, the even one low: what a bf16 dot instruction takes.
+[[maybe_unused]] void PackBf16Pairs(const PackArgs& args, uint64_t begin, uint64_t end) {
+  const uint64_t words = (args.cols + 1) / 2;
+  for (uint64_t t0 = begin; t0 < end;) {
+    const uint64_t w = TileWidth(t0, end);
+    float* out = args.f32 + t0 * words;
+    for (uint64_t i = 0; i < w; ++i) {
+      const float* x = At(args.x, (t0 + i) * args.x_stride);
+      for (uint64_t k = 0; k < args.cols; k += 16) {
+        const uint64_t lanes = args.cols - k < 16 ? args.cols - k : 16;
+        float part[16];  // lanes past the end are zero
+        Store(part, RoundBf16::Of(LoadPartial(x + k, lanes)));
+        uint16_t halves[32];
+        __builtin_memcpy(halves, part, 64);
+        for (uint64_t j = 0; j < lanes; j += 2) {
+          const uint16_t pair[2] = {halves[2 * j + 1], halves[2 * j + 3]};
+          __builtin_memcpy(out + (k + j) / 2 * w + i, pair, 4);
+        }
+      }
+    }
+    t0 += w;
+  }
+}
+
 template <typename Function, int kKMultiple>
 void PackFloat(const PackArgs& args, uint64_t begin, uint64_t end) {
   const uint64_t padded = (args.cols + kKMultiple - 1) / kKMultiple * kKMultiple;

@@ -194,6 +194,9 @@ SAMARA_INLINE void StoreLowBytes(int8_t* p, I32x16 x) {
 SAMARA_INLINE void Prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
+SAMARA_INLINE void PrefetchFar(const void* p) {  // past the first cache
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
 
 // --- int8 dots: 4 bytes of each of 16 rows
 

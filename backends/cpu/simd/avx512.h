@@ -113,6 +113,16 @@ SAMARA_INLINE void StoreLowBytes(int8_t* p, I32x16 a) {
 SAMARA_INLINE void Prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
+SAMARA_INLINE void PrefetchFar(const void* p) {  // past the first cache
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
+
+#if defined(__AVX512BF16__)
+// acc + w.odd * a.odd, then + w.even * a.even, of pairs of bf16.
+SAMARA_INLINE F32x16 DotBf16(F32x16 acc, I32x16 w, I32x16 a) {
+  return {_mm512_dpbf16_ps(acc.v, (__m512bh)w.v, (__m512bh)a.v)};
+}
+#endif
 
 // --- int8 dots: a register holds 4 bytes of each of 16 rows
 

@@ -241,6 +241,9 @@ SAMARA_INLINE void StoreLowBytes(int8_t* p, I32x16 a) {
 }
 
 SAMARA_INLINE void Prefetch(const void* p) { __builtin_prefetch(p); }
+SAMARA_INLINE void PrefetchFar(const void* p) {  // past the first cache
+  __builtin_prefetch(p, 0, 2);
+}
 
 // --- int8 dots: a register holds 4 bytes of each of 4 rows
 

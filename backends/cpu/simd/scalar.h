@@ -268,6 +268,7 @@ SAMARA_INLINE void StoreLowBytes(int8_t* p, const I32x16& a) {
 }
 
 SAMARA_INLINE void Prefetch(const void* p) { __builtin_prefetch(p); }
+SAMARA_INLINE void PrefetchFar(const void*) {}
 
 // --- int8 dots: 4 bytes of each of 16 rows
 
