@@ -103,6 +103,12 @@ struct Accumulators<kV, kT, false> {
   SAMARA_INLINE void Flush() {}
 };
 
+struct OneAccumulator {
+  F32x16* acc;
+  SAMARA_INLINE void NextBlock() {}
+  SAMARA_INLINE void AddProduct(int, int, F32x16 a, F32x16 b) { *acc = Fma(a, b, *acc); }
+};
+
 // One block into the accumulators; its scales stand `scales` bytes before the body.
 template <typename C, int kV, int kT, typename Acc>
 SAMARA_INLINE void QuantBlock(const uint8_t* const (&w)[kV], int64_t scales, uint64_t width,
@@ -125,43 +131,50 @@ SAMARA_INLINE void QuantBlock(const uint8_t* const (&w)[kV], int64_t scales, uin
   }
 }
 
+// A scale line stands before each block with a minimum, before each pair of blocks without.
+
 // Where the line before this block begins in its tile; the block is even.
 template <typename C>
 SAMARA_INLINE uint64_t BlockOffset(uint64_t block) {
   return block * C::kBodyBytes + (C::kMinimum ? block : block / 2) * 64;
 }
+// From the body of this block to the next one's; then `scales` is for that.
+template <typename C>
+SAMARA_INLINE uint64_t BlockStep(uint64_t block, int64_t* scales) {
+  const bool line_follows = C::kMinimum || block % 2 != 0;
+  *scales = line_follows ? 64 : static_cast<int64_t>(C::kBodyBytes) + 32;
+  return C::kBodyBytes + (line_follows ? 64 : 0);
+}
 
-// Blocks [begin, end) of kV tiles times kT tokens of a token tile of this width; begin is even. kStream:
-// the weights come from memory and are fetched ahead, in one ascending stream; else the activations
-// at `next` are.
-template <typename C, int kV, int kT, bool kStream>
+// Blocks [begin, end) of kV tiles times kT tokens of a token tile of this width; begin is even.
+// Where the weights come from memory (`far` is not 0) they are fetched ahead, so many bytes a block,
+// in one ascending stream; where many tokens follow, the activations at `next` are.
+template <typename C, int kV, int kT>
 SAMARA_INLINE void QuantTile(const uint8_t* tile, uint64_t tile_bytes, uint64_t begin, uint64_t end,
                              uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
-                             const int8_t* next, float* partial) {
+                             const int8_t* next, uint64_t far, float* partial) {
   const uint64_t skipped = BlockOffset<C>(begin);
   const uint8_t* w[kV];
   for (int v = 0; v < kV; ++v) {
     w[v] = tile + static_cast<uint64_t>(v) * tile_bytes + skipped + 64;
     SAMARA_OPAQUE(w[v]);  // a register of its own, not a sum in every address
   }
-  // Tiles that are read side by side make one stream together, so it runs ahead by all of them.
-  const uint8_t* ahead = kV == 1 ? w[0] + kPrefetchBytes : tile + kV * (tile_bytes + skipped);
+  // Tiles that are read side by side make one stream together, so it runs ahead by all of them,
+  // which is too far for the first cache.
+  const uint8_t* ahead = tile + kV * (tile_bytes + skipped);
   q += begin * 32 * width;
   d += begin * width;
   sums += begin * width;
   Accumulators<kV, kT, kV * kT <= kInt8Kept> acc(partial);
   int64_t scales = 64;
   for (uint64_t b = begin; b < end; ++b) {
-    if constexpr (kStream) {
-      for (uint64_t line = 0; line < kV * (C::kBodyBytes + 64); line += 64) Prefetch(ahead + line);
-    } else {
+    for (uint64_t line = 0; line < far; line += 64) PrefetchFar(ahead + line);
+    if constexpr (kV * kT > kInt8Kept) {
       for (uint64_t line = 0; line < 32 * kT; line += 64) Prefetch(next + line);
       next += 32 * kT;
     }
     QuantBlock<C, kV, kT>(w, scales, width, q, d, sums, &acc);
-    // A scale line stands before each block with a minimum, before each pair of blocks without.
-    const uint64_t step = C::kBodyBytes + (C::kMinimum || b % 2 != 0 ? 64 : 0);
-    if (!C::kMinimum) scales = b % 2 != 0 ? 64 : static_cast<int64_t>(C::kBodyBytes) + 32;
+    const uint64_t step = BlockStep<C>(b, &scales);
     for (int v = 0; v < kV; ++v) w[v] += step;
     ahead += kV * step;
     q += 32 * width;
@@ -171,53 +184,84 @@ SAMARA_INLINE void QuantTile(const uint8_t* tile, uint64_t tile_bytes, uint64_t 
   acc.Flush();
 }
 
-// The same for all tokens of a token tile, kT at a time; partial is [token][vector][16].
-template <typename C, int kV, int kT, bool kStream>
+// One token: the weights go by once, as fast as memory gives them, so nothing else may take time.
+template <typename C>
+SAMARA_NOINLINE void QuantOneToken(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
+                                   uint64_t token) {
+  const uint64_t blocks = (args.cols + 31) / 32;
+  for (uint64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const int8_t* q = args.q + token * blocks * 32;
+    const float* d = args.d + token * blocks;
+    const int32_t* sums = args.sums + token * blocks;
+    const uint8_t* w[1] = {args.weights + tile * args.tile_bytes + 64};
+    F32x16 sum = Set(0.0f);
+    OneAccumulator acc = {&sum};
+    int64_t scales = 64;
+    for (uint64_t b = 0; b < blocks; ++b) {
+      for (uint64_t line = 0; line < C::kBodyBytes + 64; line += 64)
+        Prefetch(w[0] + kPrefetchBytes + line);
+      QuantBlock<C, 1, 1>(w, scales, 1, q, d, sums, &acc);
+      w[0] += BlockStep<C>(b, &scales);
+      q += 32;
+      ++d;
+      ++sums;
+    }
+    Finish(args, tile * 16, token, sum);
+  }
+}
+
+// All tokens of a token tile, kT at a time; partial is [token][vector][16].
+template <typename C, int kV, int kT>
 SAMARA_INLINE void QuantTokens(const LinearArgs& args, uint64_t tile, uint64_t token,
-                               uint64_t width, uint64_t begin, uint64_t end, float* partial) {
+                               uint64_t width, uint64_t begin, uint64_t end, uint64_t far,
+                               float* partial) {
   const uint64_t blocks = (args.cols + 31) / 32;
   const uint8_t* w = args.weights + tile * args.tile_bytes;
   for (uint64_t t = 0; t < width; t += kT) {
-    QuantTile<C, kV, kT, kStream>(
+    QuantTile<C, kV, kT>(
         w, args.tile_bytes, begin, end, width, args.q + token * blocks * 32 + t * 4,
         args.d + token * blocks + t, args.sums + token * blocks + t,
-        args.q + (token + width) * blocks * 32 + (begin * width + (end - begin) * t) * 32,
+        args.q + (token + width) * blocks * 32 + (begin * width + (end - begin) * t) * 32, far,
         partial + t * kV * 16);
   }
   // Here and not after the last token: the next tile's products hide the misses of these stores.
   if (end == blocks) FinishTile<kV>(args, tile * 16, token, width, partial);
 }
-// Fetches `lines` of each of kV tiles, `tile_bytes` apart.
+template <typename C, int kV, uint64_t kW>
+SAMARA_NOINLINE void QuantTokensOf(const LinearArgs& args, uint64_t tile, uint64_t token,
+                                   uint64_t begin, uint64_t end, uint64_t far, float* partial) {
+  constexpr uint64_t kT = kV * kW <= kInt8Tokens ? kW : kInt8Tokens / kV;
+  // A constant, where it never harms.
+  if (kW < kTokenTile) far = kV * (C::kBodyBytes + 64);
+  QuantTokens<C, kV, kT>(args, tile, token, kW, begin, end, far, partial);
+}
+
+// Fetches `bytes` of each of kV tiles, `tile_bytes` apart.
 template <int kV>
 SAMARA_INLINE void Warm(const uint8_t* w, uint64_t tile_bytes, uint64_t bytes) {
   for (uint64_t line = 0; line < bytes; line += 64) {
     for (uint64_t v = 0; v < kV; ++v) PrefetchFar(w + v * tile_bytes + line);
   }
 }
-template <typename C, int kV, uint64_t kW>
-SAMARA_NOINLINE void QuantTokensOf(const LinearArgs& args, uint64_t tile, uint64_t token,
-                                   uint64_t begin, uint64_t end, float* partial) {
-  constexpr uint64_t kT = kV * kW <= kInt8Tokens ? kW : kInt8Tokens / kV;
-  QuantTokens<C, kV, kT, (kW < kTokenTile)>(args, tile, token, kW, begin, end, partial);
-}
 
 // Blocks whose weights stay in the first cache while many tokens use them.
 template <typename C>
 inline constexpr uint64_t kCachedBlocks = C::kBits == 8 ? 8 : 32;
 
+// An even number of tokens.
 template <typename C, int kV>
 void QuantRows(const LinearArgs& args, uint64_t tile, uint64_t token_begin, uint64_t token_end) {
   const uint64_t blocks = (args.cols + 31) / 32, tokens = token_end - token_begin;
   alignas(64) float partial[kMaxTaskTokens * kV * 16];
   for (uint64_t i = 0; i < tokens * kV; ++i) Store(partial + i * 16, Set(0.0f));
   // Steps of about equal size, an even number of blocks each.
-  const uint64_t steps =
-      tokens < 2 * kTokenTile ? 1 : (blocks + kCachedBlocks<C> - 1) / kCachedBlocks<C>;
+  const bool many = tokens >= 2 * kTokenTile;
+  const uint64_t steps = many ? (blocks + kCachedBlocks<C> - 1) / kCachedBlocks<C> : 1;
   const uint64_t step = (blocks + 2 * steps - 1) / (2 * steps) * 2;
-  // The weights of the next step are fetched meanwhile, a share with each token tile.
-  const uint64_t share = tokens < 2 * kTokenTile
-                             ? 0
-                             : (step * (C::kBodyBytes + 64) * kTokenTile / tokens + 63) / 64 * 64;
+  // The next weights are fetched meanwhile: those of the next step, a share with each token tile, or
+  // those of the next tiles, a share with each block of the first token tile.
+  const uint64_t share =
+      many ? (step * (C::kBodyBytes + 64) * kTokenTile / tokens + 63) / 64 * 64 : 0;
   for (uint64_t b = 0; b < blocks; b += step) {
     const uint64_t end = b + step < blocks ? b + step : blocks;
     const uint8_t* next = args.weights + tile * args.tile_bytes + BlockOffset<C>(end) +
@@ -225,18 +269,17 @@ void QuantRows(const LinearArgs& args, uint64_t tile, uint64_t token_begin, uint
     for (uint64_t t = token_begin; t < token_end;) {
       const uint64_t width = TileWidth(t, token_end);
       float* own = partial + (t - token_begin) * kV * 16;
+      const uint64_t far = many || t != token_begin ? 0 : kV * (C::kBodyBytes + 64);
       Warm<kV>(next, args.tile_bytes, share);
       next += share;
       if constexpr (kInt8Tokens == 1) {  // one form for all widths: small code
-        QuantTokens<C, 1, 1, false>(args, tile, t, width, b, end, own);
+        QuantTokens<C, 1, 1>(args, tile, t, width, b, end, far, own);
       } else if (width == 8) {
-        QuantTokensOf<C, kV, 8>(args, tile, t, b, end, own);
+        QuantTokensOf<C, kV, 8>(args, tile, t, b, end, far, own);
       } else if (width == 4) {
-        QuantTokensOf<C, kV, 4>(args, tile, t, b, end, own);
-      } else if (width == 2) {
-        QuantTokensOf<C, kV, 2>(args, tile, t, b, end, own);
+        QuantTokensOf<C, kV, 4>(args, tile, t, b, end, far, own);
       } else {
-        QuantTokensOf<C, kV, 1>(args, tile, t, b, end, own);
+        QuantTokensOf<C, kV, 2>(args, tile, t, b, end, far, own);
       }
       t += width;
     }
@@ -247,8 +290,10 @@ template <typename C>
 void LinearQuant(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
                  uint64_t token_begin, uint64_t token_end) {
   for (uint64_t begin = token_begin; begin < token_end; begin += kMaxTaskTokens) {
-    const uint64_t end = begin + kMaxTaskTokens < token_end ? begin + kMaxTaskTokens : token_end;
+    uint64_t end = begin + kMaxTaskTokens < token_end ? begin + kMaxTaskTokens : token_end;
     uint64_t tile = tile_begin;
+    if (end % 2 != begin % 2) QuantOneToken<C>(args, tile_begin, tile_end, --end);
+    if (begin == end) break;
     if constexpr (kInt8Vectors > 1) {
       if (end - begin >= 4) {
         for (; tile + kInt8Vectors <= tile_end; tile += kInt8Vectors)
