@@ -1,5 +1,4 @@
-// The public C API: argument checks, error text, locks. Exceptions end here: the standard library's
-// bad_alloc becomes OUT_OF_MEMORY.
+// The public C API: argument checks, locks. Exceptions end here (api_guard.h).
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -7,6 +6,7 @@
 #include <new>
 
 #include "formats/metadata_schema.h"
+#include "runtime/api_guard.h"
 #include "runtime/api_options.h"
 #include "runtime/goldens.h"
 #include "runtime/model.h"
@@ -18,54 +18,11 @@ namespace {
 
 using Lock = std::lock_guard<std::mutex>;
 
-thread_local char last_error[1024];
-
-samara_status Report(const Status& status) {
-  if (status.ok()) return SAMARA_OK;
-  const char* text = status.message();
-  size_t n = std::min(std::strlen(text), sizeof last_error - 1);
-  // Not in the middle of a character.
-  if (text[n] != '\0') {
-    while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xc0) == 0x80) --n;
-  }
-  std::memcpy(last_error, text, n);
-  last_error[n] = '\0';
-  return static_cast<samara_status>(status.code());
-}
-
-samara_status ReportText(samara_status status, const char* text) {
-  const size_t n = std::min(std::strlen(text), sizeof last_error - 1);
-  std::memcpy(last_error, text, n);
-  last_error[n] = '\0';
-  return status;
-}
-
-template <typename F>
-samara_status Guard(F&& function) noexcept {
-  last_error[0] = '\0';
-  try {
-    return Report(function());
-  } catch (const std::bad_alloc&) {
-    return ReportText(SAMARA_OUT_OF_MEMORY, "an allocation failed");
-  } catch (...) {
-    return ReportText(SAMARA_INTERNAL, "an unexpected exception");
-  }
-}
-
 Model* Of(samara_model* model) { return reinterpret_cast<Model*>(model); }
 const Model* Of(const samara_model* model) { return reinterpret_cast<const Model*>(model); }
 Session* Of(samara_session* session) { return reinterpret_cast<Session*>(session); }
 const Session* Of(const samara_session* session) {
   return reinterpret_cast<const Session*>(session);
-}
-
-Status Null(const char* what) { return InvalidArgument("%s is NULL", what); }
-
-template <typename T>
-Status CheckSize(const T* object, const char* what) {
-  if (object == nullptr) return Null(what);
-  if (object->struct_size == sizeof(T)) return {};
-  return InvalidArgument("%s: struct_size is %zu, want %zu", what, object->struct_size, sizeof(T));
 }
 
 // Puts the file's name before what is wrong with the file.
@@ -139,7 +96,7 @@ const char* samara_version(void) { return "0.1.0"; }
 const char* samara_status_name(samara_status status) {
   return StatusCodeName(static_cast<StatusCode>(status));
 }
-const char* samara_last_error(void) { return last_error; }
+const char* samara_last_error(void) { return LastError(); }
 
 samara_status samara_model_open(const char* path, const samara_model_options* options,
                                 samara_model** model) {
@@ -198,7 +155,7 @@ samara_status samara_model_get_info(const samara_model* model, samara_model_info
 
 samara_status samara_model_metadata_at(const samara_model* model, uint32_t index, const char** key,
                                        const char** value) {
-  last_error[0] = '\0';
+  ClearError();
   if (model == nullptr || key == nullptr || value == nullptr)
     return Report(Null("model, key or value"));
   const fb::Package* package = fb::GetPackage(Of(model)->metadata);
@@ -385,7 +342,7 @@ samara_status samara_session_create(samara_model* model, const samara_session_op
 }
 
 void samara_session_close(samara_session* session) {
-  last_error[0] = '\0';
+  ClearError();
   if (session == nullptr) return;
   const Lock lock(Of(session)->model->mutex);
   CloseSession(Of(session));

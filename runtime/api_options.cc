@@ -42,6 +42,7 @@ Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
   out->load.no_mmap = options->no_mmap != 0;
   out->load.decompose = options->decompose != 0;
   out->load.keep_values = options->keep_values != 0;
+  out->load.profile = options->profile;
   out->callbacks.log = options->log;
   out->callbacks.progress = options->progress;
   out->callbacks.user = options->user;

@@ -19,6 +19,7 @@
 #define SAMARA_RUNTIME_BACKEND_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -71,6 +72,23 @@ struct StateBinding {
   uint64_t device[2] = {};
 };
 
+// Gets the times of operators while a model is profiled (runtime/profile.h).
+class ProfileSink {
+ public:
+  // Operator `op` of the range ran from `begin` to `end`, nanoseconds of std::chrono::steady_clock. Called by the
+  // thread that called Run, before Run returns. A call that does the work of several operators counts for one.
+  virtual void Add(uint32_t op, int64_t begin, int64_t end) = 0;
+
+  static int64_t Now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+
+ protected:
+  ~ProfileSink() = default;
+};
+
 // What Measure and Compile need of a graph range. Everything is alive only during the call.
 struct PartitionSpec {
   const Package* package = nullptr;
@@ -93,6 +111,8 @@ struct PartitionSpec {
   uint64_t arena_device = 0;
   // Scratch of op i of the range starts at scratch_offsets[i] in the arena (its lifetime is that op).
   std::span<const uint64_t> scratch_offsets;
+  // nullptr: nobody asks, and Run takes no time. What Compile retains must not depend on it.
+  ProfileSink* profile = nullptr;
 };
 
 struct PartitionMeasure {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "formats/metadata_schema.h"
+#include "runtime/profile.h"
 #include "runtime/session.h"
 
 namespace samara {
@@ -120,6 +121,10 @@ class Loader {
     model_.shares = reinterpret_cast<StepShare*>(slots + n * sizeof(Session*));
     SAMARA_RETURN_IF_ERROR(
         ledger_.Take(items::kSampler, SamplerWorkBytes(model_.limits.vocab), &model_.sampler_work));
+    if (plan_.options.profile != 0) {
+      SAMARA_RETURN_IF_ERROR(Take(items::kProfile, Profile::Bytes(plan_), &slots));
+      model_.profile = Profile::Place(slots, plan_);
+    }
 
     model_.n_groups = layout.n_groups;
     model_.table_entries = plan_.sum_blocks_per_seq;
@@ -245,6 +250,7 @@ class Loader {
       PartitionSpec spec = SpecOf(plan_.requests[i], lowered);
       spec.weights = weights_;
       spec.states = states;
+      if (model_.profile != nullptr) spec.profile = model_.profile->sink(i);
       spec.arena_device = model_.arena;
       if (host) spec.arena_host = reinterpret_cast<void*>(model_.arena);
       void* block = nullptr;

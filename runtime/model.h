@@ -16,6 +16,7 @@
 
 namespace samara {
 
+class Profile;
 struct Session;
 
 // Device buffers of one state.
@@ -93,6 +94,7 @@ struct Model {
   uint64_t logits_offset = 0,
            hidden_offset = 0;  // in the arena, for backends with a memory of their own
   void* sampler_work = nullptr;
+  Profile* profile = nullptr;  // nullptr: not asked for
 
   Session** sessions = nullptr;  // per slot
   StepShare* shares = nullptr;   // per session of a step

@@ -8,6 +8,7 @@
 
 #include "formats/operands.h"
 #include "runtime/model.h"
+#include "runtime/profile.h"
 #include "runtime/sampler.h"
 #include "runtime/session.h"
 
@@ -82,6 +83,7 @@ class Planner {
     SAMARA_RETURN_IF_ERROR(Range("n_threads", o.n_threads, kMaxThreads));
     SAMARA_RETURN_IF_ERROR(Range("max_sessions", o.max_sessions, kMaxSessions));
     SAMARA_RETURN_IF_ERROR(Range("n_ctx", o.n_ctx, INT32_MAX));
+    SAMARA_RETURN_IF_ERROR(Range("profile", o.profile, Profile::kMaxEvents));
     if (package_.entries.empty()) return InvalidFile("the package has no entry point");
     if (o.n_threads == 0) o.n_threads = std::min(UsableCpus(), kMaxThreads);
     if (o.n_ctx == 0) {
@@ -299,6 +301,7 @@ class Planner {
     if (!package_.states.empty())
       list.Add(items::kStates, package_.states.size() * sizeof(StatePool));
     list.Add(items::kSampler, SamplerWorkBytes(plan_->logits_vocab));
+    if (o.profile != 0) list.Add(items::kProfile, Profile::Bytes(*plan_));
 
     DeviceOptions device;
     device.n_threads = o.n_threads;

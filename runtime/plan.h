@@ -30,6 +30,7 @@ struct LoadOptions {
   bool no_mmap = false;
   bool decompose = false;
   bool keep_values = false;
+  uint32_t profile = 0;  // events that are kept; 0: no profile
 };
 
 // What the plan must know of the file besides its package.
@@ -59,6 +60,7 @@ inline constexpr char kStates[] = "state table";
 inline constexpr char kSampler[] = "sampler work";
 inline constexpr char kLogits[] = "logits copy";
 inline constexpr char kHidden[] = "hidden state copy";
+inline constexpr char kProfile[] = "profile";
 std::string StatePart(const State& state, size_t part);
 std::string CompiledPlan(uint32_t bucket_tokens);
 std::string CopiedSegment(const Segment& segment);

@@ -2,10 +2,10 @@
 // results. It allocates nothing.
 #include <algorithm>
 #include <bit>
-#include <chrono>
 #include <cstring>
 
 #include "runtime/float_env.h"
+#include "runtime/profile.h"
 #include "runtime/session.h"
 
 namespace samara {
@@ -164,6 +164,7 @@ Status RunStep(Model* model, const Totals& totals) {
   WriteParams(model, totals);
   ++model->step_id;  // from here on rows of earlier steps are gone
   Bucket& bucket = SmallestBucket(model, totals.n_tokens);
+  if (model->profile != nullptr) model->profile->BeginStep({model->step, &model->step_layout});
   SAMARA_RETURN_IF_ERROR(bucket.partition->Run(model->step));
   SAMARA_RETURN_IF_ERROR(FetchResults(model, bucket, totals.n_outputs));
   return CheckResults(model, totals);
@@ -178,7 +179,7 @@ Status StepSessions(Session* const* sessions, uint64_t n) {
   const Totals totals = Choose(sessions, n, model);
   if (totals.n_tokens == 0) return FailedPrecondition("no session of the step has pending tokens");
   FloatEnv env;
-  const auto start = std::chrono::steady_clock::now();
+  const int64_t start = ProfileSink::Now();
   Status status = RunStep(model, totals);
   if (!status.ok()) {
     for (uint32_t i = 0; i < totals.n_seqs; ++i) {
@@ -201,8 +202,9 @@ Status StepSessions(Session* const* sessions, uint64_t n) {
   }
   ++model->n_steps;
   model->n_tokens += totals.n_tokens;
-  model->step_seconds +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const int64_t end = ProfileSink::Now();
+  model->step_seconds += 1e-9 * static_cast<double>(end - start);
+  if (model->profile != nullptr) model->profile->EndStep(start, end);
   return {};
 }
 

@@ -34,25 +34,43 @@ class CpuPartition final : public Partition {
           "a step of %u tokens, %u sequences, %u outputs in a partition for %u, %u, %u", h.n_tokens,
           h.n_seqs, h.n_outputs, bucket_tokens_, layout_.max_seqs, max_outputs_);
     }
+    if (profile_ != nullptr) return RunProfiled(&context);
     for (uint64_t i = 0; i < n_calls_; ++i) {
       if (cancel_->load(std::memory_order_relaxed)) return Cancelled("cancelled");
-      if (calls_[i]->run(calls_[i], &context)) continue;
-      switch (context.error.load()) {
-        case RunError::kGatherRow:
-          return InvalidFile("a gather's row number lies outside of its table");
-        case RunError::kBlock:
-          return Internal("a block table names a block outside of its pool");
-        default:
-          return Cancelled("cancelled");
-      }
+      if (!calls_[i]->run(calls_[i], &context)) return Stopped(context);
     }
     return Status();
+  }
+
+  // The same with a look at the clock between two calls.
+  Status RunProfiled(RunContext* context) {
+    int64_t begin = ProfileSink::Now();
+    for (uint64_t i = 0; i < n_calls_; ++i) {
+      if (cancel_->load(std::memory_order_relaxed)) return Cancelled("cancelled");
+      if (!calls_[i]->run(calls_[i], context)) return Stopped(*context);
+      const int64_t end = ProfileSink::Now();
+      profile_->Add(calls_[i]->op, begin, end);
+      begin = end;
+    }
+    return Status();
+  }
+
+  static Status Stopped(const RunContext& context) {
+    switch (context.error.load()) {
+      case RunError::kGatherRow:
+        return InvalidFile("a gather's row number lies outside of its table");
+      case RunError::kBlock:
+        return Internal("a block table names a block outside of its pool");
+      default:
+        return Cancelled("cancelled");
+    }
   }
 
   Call** calls_ = nullptr;
   uint64_t n_calls_ = 0;
   ThreadPool* pool_ = nullptr;
   const std::atomic<bool>* cancel_ = nullptr;
+  ProfileSink* profile_ = nullptr;
   StepLayout layout_;
   uint32_t bucket_tokens_ = 0, max_outputs_ = 0;
 };
@@ -117,6 +135,7 @@ class CpuDevice final : public Device {
       std::memcpy(made->calls_, builder.calls().data(), made->n_calls_ * sizeof(Call*));
     made->pool_ = &pool_;
     made->cancel_ = &cancel_;
+    made->profile_ = spec.profile;
     made->layout_ = *spec.step_layout;
     made->bucket_tokens_ = spec.bucket_tokens;
     made->max_outputs_ = spec.max_outputs;

@@ -68,6 +68,7 @@ struct Tensor {
 struct Call {
   // False: stopped; the context says why, or the cancel flag is set.
   bool (*run)(const Call* call, RunContext* context);
+  uint32_t op;  // of the range, for the profile
 };
 
 class Builder {
@@ -103,6 +104,7 @@ class Builder {
     static_assert(std::is_base_of_v<Call, T>);
     SAMARA_RETURN_IF_ERROR(New(1, out));
     (*out)->run = run;
+    (*out)->op = op_index_;
     calls_.push_back(*out);
     return Status();
   }

@@ -59,6 +59,7 @@ class ReferencePartition final : public Partition {
     bucket_tokens_ = spec.bucket_tokens;
     max_outputs_ = spec.max_outputs;
     arena_ = static_cast<uint8_t*>(spec.arena_host);
+    profile_ = spec.profile;
   }
   void SetMode(Mode mode, const std::atomic<bool>* cancelled) {
     mode_ = mode;
@@ -96,6 +97,7 @@ class ReferencePartition final : public Partition {
   uint8_t* arena_;
   Mode mode_;
   const std::atomic<bool>* cancelled_;
+  ProfileSink* profile_;
 };
 
 // The shapes of this step, and that every value fits the memory planned for it.
@@ -258,7 +260,11 @@ Status ReferencePartition::Run(const void* step_block) {
     const OpPlan& op = ops_[i];
     // A view is nothing to do in the arena, and a copy in the shadow arena.
     if (op.is_view && mode_ == Mode::kExact) continue;
+    const int64_t begin = profile_ == nullptr ? 0 : ProfileSink::Now();
     SAMARA_RETURN_IF_ERROR(RunOp(op, step));
+    if (profile_ != nullptr) {
+      profile_->Add(static_cast<uint32_t>(i), begin, ProfileSink::Now());
+    }
     if (op.is_view || mode_ == Mode::kExact) continue;
     for (uint32_t j = 0; j < op.n_outputs; ++j) {
       const ValuePlan& v = values_[operands_[op.first_operand + op.n_inputs + j]];

@@ -195,6 +195,55 @@ static void test_model(samara_model* model, const char* path, uint64_t planned) 
   samara_session_close(a);
 }
 
+static void test_profile(const char* path) {
+  samara_model* model = NULL;
+  samara_session* session = NULL;
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  samara_profile_op op;
+  samara_profile_event event;
+  const int32_t prompt[3] = {1, 2, 3};
+  uint64_t calls = 0, n_events = 0;
+  double seconds = 0;
+  uint32_t i;
+
+  memset(&op, 0, sizeof op);
+  memset(&event, 0, sizeof event);
+  event.struct_size = sizeof event;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_OK);
+  CHECK_STATUS(samara_profile_op_at(model, 0, &op), SAMARA_INVALID_ARGUMENT);
+  op.struct_size = sizeof op;
+  CHECK_STATUS(samara_profile_op_at(model, 0, &op), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_profile_event_at(model, 0, &event), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_profile_reset(model), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_profile_reset(NULL), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+
+  options.profile = 1000;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_OK);
+  CHECK_STATUS(samara_session_create(model, NULL, &session), SAMARA_OK);
+  CHECK_STATUS(samara_feed(session, prompt, 3), SAMARA_OK);
+  CHECK_STATUS(samara_run(session), SAMARA_OK);
+  for (i = 1; samara_profile_op_at(model, i, &op) == SAMARA_OK; ++i) {
+    CHECK(strlen(op.name) > 0 && strlen(op.kind) > 0 && op.type != NULL);
+    calls += op.calls;
+    seconds += op.seconds;
+  }
+  CHECK_STATUS(samara_profile_op_at(model, i, &op), SAMARA_NOT_FOUND);
+  CHECK_STATUS(samara_profile_op_at(model, 0, &op), SAMARA_OK);
+  CHECK(strcmp(op.name, "step") == 0 && op.calls == 1 && op.operations > 0);
+  CHECK(seconds > 0 && seconds <= op.seconds);
+  while (samara_profile_event_at(model, n_events, &event) == SAMARA_OK) {
+    CHECK(event.begin > 0 && event.end >= event.begin && event.n_tokens == 3);
+    ++n_events;
+  }
+  CHECK(n_events == calls + 1 && event.op == 0);
+  CHECK_STATUS(samara_profile_event_at(model, n_events, &event), SAMARA_NOT_FOUND);
+  CHECK_STATUS(samara_profile_reset(model), SAMARA_OK);
+  CHECK_STATUS(samara_profile_event_at(model, 0, &event), SAMARA_NOT_FOUND);
+  samara_session_close(session);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+}
+
 static void test_sources(const char* path) {
   samara_model* model = NULL;
   samara_session* session = NULL;
@@ -263,6 +312,7 @@ int main(int argc, char** argv) {
   test_model(model, argv[1], counted);
   CHECK_STATUS(samara_model_close(model), SAMARA_OK);
   test_sources(argv[1]);
+  test_profile(argv[1]);
   if (failures == 0) printf("c_api: all checks hold\n");
   return failures == 0 ? 0 : 1;
 }

@@ -99,6 +99,8 @@ typedef struct samara_model_options {
   samara_log_fn log;
   samara_progress_fn progress;
   void* user; /* passed to the callbacks */
+  uint32_t
+      profile; /* events kept by a profile of the operators; 0: no profile, and no time is taken */
 } samara_model_options;
 #define SAMARA_MODEL_OPTIONS_INIT samara_model_options_init()
 static inline samara_model_options samara_model_options_init(void) {
@@ -276,6 +278,37 @@ typedef struct samara_statistics {
 } samara_statistics;
 SAMARA_API samara_status samara_model_statistics(const samara_model* model,
                                                  samara_statistics* statistics);
+
+/* ---- Profile (of a model opened with option `profile`, else FAILED_PRECONDITION) --------------------- */
+
+/* Totals of one operator since the model was opened or the profile reset. Bytes and operations are those that its
+ * meaning demands: matrices and keys and values once a call, activations once each; two operations a product. */
+typedef struct samara_profile_op {
+  size_t struct_size;
+  const char* name; /* in the graph: "model.layers.3.mlp.down_proj"; valid as long as the model */
+  const char* kind; /* "linear" */
+  const char* type; /* of its matrix: "q4_0"; "" without one */
+  uint64_t calls;
+  double seconds; /* wall time */
+  double bytes, operations;
+} samara_profile_op;
+/* Operator 0 is "step", the whole of each step; NOT_FOUND past the end. */
+SAMARA_API samara_status samara_profile_op_at(const samara_model* model, uint32_t index,
+                                              samara_profile_op* op);
+
+/* One call of an operator. A step's own event follows those of its operators. */
+typedef struct samara_profile_event {
+  size_t struct_size;
+  uint32_t op; /* of samara_profile_op_at */
+  uint32_t n_tokens;
+  uint64_t step;            /* counted since the reset */
+  double begin, end;        /* seconds since the reset */
+  double bytes, operations; /* 0 for a step */
+} samara_profile_event;
+/* The last events, 0 the oldest that is kept; NOT_FOUND past the end. */
+SAMARA_API samara_status samara_profile_event_at(const samara_model* model, uint64_t index,
+                                                 samara_profile_event* event);
+SAMARA_API samara_status samara_profile_reset(samara_model* model);
 
 /* ---- Devices and verification ---------------------------------------------------------------------- */
 
