@@ -1,22 +1,31 @@
-// samara-bench: how fast a packed model runs here; and random packages of known shapes to try.
+// samara-bench: how fast a packed model runs here, where its time goes, what the machine could do; and random packages of
+// known shapes to try.
 
+#include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "apps/bench/limits.h"
 #include "apps/bench/measure.h"
 #include "apps/bench/random_model.h"
+#include "apps/bench/suite.h"
 #include "apps/common/cli.h"
 #include "apps/common/text.h"
 
 namespace samara::apps {
 namespace {
 
+constexpr uint32_t kProfileEvents = 1 << 15;  // some hundred steps of generation
+constexpr uint32_t kLimitRepetitions = 9;
+
 struct Flags {
-  std::string model, shape, output, type = "q4_0";
+  std::string model, shape, output, trace, type = "q4_0";
   uint64_t seed = 1;
   std::vector<uint32_t> threads;
-  bool profile = false, json = false;
+  bool profile = false, json = false, limits = false;
   MeasureOptions measure;
+  SuiteOptions suite;
 };
 
 void AddFlags(CLI::App* app, Flags* flags) {
@@ -37,9 +46,15 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   app->add_option("--batch", flags->measure.batch, "most tokens of one step")->type_name("N");
-  app->add_flag("--profile", flags->profile, "time of each operator");
+  app->add_flag("--profile", flags->profile,
+                "time, bytes and operations of each operator, beside the machine's limits");
+  app->add_option("--trace", flags->trace,
+                  "with the profile, write its last steps as a Chrome trace")
+      ->type_name("OUT.json");
+  app->add_flag("--limits", flags->limits,
+                "no FILE: print what this machine can read and compute at most");
   app->add_flag("--json", flags->json, "print one JSON array, a row per test");
-  const std::string group = "Making a random package";
+  std::string group = "Making a random package";
   app->add_option("--make-random", flags->shape,
                   "write a package of this shape with random weights: " + ShapeNames())
       ->type_name("SHAPE")
@@ -54,14 +69,30 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->type_name("S")
       ->check(CLI::NonNegativeNumber)
       ->group(group);
+  AddSuiteFlags(app, &flags->suite);
   AddRunFlags(app, &flags->measure.run);
 }
 
-void AppendJson(const std::vector<Measurement>& rows, std::string* text) {
+// Of each number of threads that occurs in the rows.
+using LimitsByThreads = std::vector<Limits>;
+const Limits* Find(const LimitsByThreads& list, uint32_t threads) {
+  for (const Limits& limits : list) {
+    if (limits.threads == threads) return &limits;
+  }
+  return nullptr;
+}
+
+std::string Title(const Measurement& row) {
+  return row.name + ", " + std::to_string(row.threads) + " threads, depth " +
+         std::to_string(row.depth) + ", " + std::to_string(row.sessions) + " sessions";
+}
+
+void AppendJson(const std::vector<Measurement>& rows, bool profile, const LimitsByThreads& limits,
+                std::string* text) {
   JsonWriter json;
   json.BeginArray();
   for (const Measurement& row : rows) {
-    json.BeginObject(true);
+    json.BeginObject(!profile);
     json.Member("name", row.name);
     json.Member("threads", row.threads);
     json.Member("n_prompt", row.n_prompt);
@@ -72,6 +103,10 @@ void AppendJson(const std::vector<Measurement>& rows, std::string* text) {
     json.Member("tok_s_max", row.max);
     json.Member("sessions", row.sessions);
     json.Member("device", row.device);
+    if (profile) {
+      json.Key("profile");
+      WriteProfileJson(row.profile, Find(limits, row.threads), &json);
+    }
     json.EndObject();
   }
   json.EndArray();
@@ -89,34 +124,107 @@ void AppendTable(const std::vector<Measurement>& rows, std::string* text) {
   *text += table.Text();
 }
 
-int Run(const Flags& flags) {
-  if (!flags.shape.empty()) {
-    if (!flags.model.empty())
-      return Fail(kExitUsage, flags.model + ": no FILE goes with --make-random");
-    if (flags.output.empty())
-      return Fail(kExitUsage, "--make-random needs -o", "as in -o random.samara");
-    return MakeRandom(flags.shape, flags.type, flags.seed, flags.output);
+void AppendProfiles(const std::vector<Measurement>& rows, const LimitsByThreads& limits,
+                    std::string* text) {
+  for (const Measurement& row : rows) {
+    const Limits* const best = Find(limits, row.threads);
+    *text += "\n" + Title(row) + ": " + std::to_string(row.profile.step.calls) + " steps\n";
+    if (best != nullptr) *text += "limits: " + LimitsText(*best) + "\n";
+    AppendProfileTable(row.profile, best, text);
   }
-  if (flags.model.empty())
-    return Fail(kExitUsage, "FILE is required", "samara-bench --help lists the flags");
-  if (flags.profile) return Fail(kExitUsage, "--profile is not built yet");
+}
+
+int Print(const std::string& text) {
+  return WriteAll(text, stdout) ? kExitOk : Fail(kExitFailed, "cannot write to standard output");
+}
+
+int WriteTrace(const std::string& path, const std::vector<Measurement>& rows) {
+  Trace trace;
+  for (const Measurement& row : rows) trace.Add(Title(row), row.profile);
+  std::FILE* const file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) return Fail(kExitUsage, path + ": cannot be written");
+  const bool written = WriteAll(trace.Finish(), file);
+  if (std::fclose(file) != 0 || !written) return Fail(kExitFailed, path + ": cannot be written");
+  return kExitOk;
+}
+
+int PrintLimits(const Flags& flags) {
+  std::vector<uint32_t> threads = flags.threads;
+  if (threads.empty()) {
+    threads.push_back(1);
+    if (const unsigned n = UsableThreads(); n > 1) threads.push_back(n);
+  }
+  LimitMeter meter;
+  if (const Status status = meter.Open(); !status.ok()) return Fail(kExitFailed, status.message());
+  JsonWriter json;
+  std::string text;
+  json.BeginArray();
+  for (const uint32_t n : threads) {
+    if (n < 1 || n > 1024) return Fail(kExitUsage, "-t: 1 to 1024 threads are possible");
+    const Limits limits = meter.Measure(n, kLimitRepetitions);
+    WriteLimitsJson(limits, &json);
+    text += "threads " + std::to_string(n) + ": " + LimitsText(limits) + "\n";
+  }
+  json.EndArray();
+  return Print(flags.json ? json.Finish() : text);
+}
+
+int MeasureModel(const Flags& flags) {
   if (flags.measure.n_prompt == 0 && flags.measure.n_gen == 0) {
     return Fail(kExitUsage, "-p and -n are both 0: nothing to measure");
+  }
+  const bool profile = flags.profile || !flags.trace.empty();
+  MeasureOptions options = flags.measure;
+  LimitMeter meter;
+  bool metered = false;
+  if (profile) {
+    options.profile_events = kProfileEvents;
+    const Status status = meter.Open();
+    metered = status.ok();
+    if (!metered) Note(std::string("no shares of limits: ") + status.message());
   }
   std::vector<uint32_t> threads = flags.threads;
   if (threads.empty()) threads.push_back(flags.measure.run.threads);
   std::vector<Measurement> rows;
+  LimitsByThreads limits;
   for (const uint32_t n : threads) {
-    if (const int code = Measure(flags.model, flags.measure, n, &rows); code != kExitOk)
-      return code;
+    if (const int code = Measure(flags.model, options, n, &rows); code != kExitOk) return code;
+    const uint32_t used = rows.back().threads;
+    if (metered && Find(limits, used) == nullptr)
+      limits.push_back(meter.Measure(used, kLimitRepetitions));
   }
   std::string text;
   if (flags.json) {
-    AppendJson(rows, &text);
+    AppendJson(rows, profile, limits, &text);
   } else {
     AppendTable(rows, &text);
+    if (profile) AppendProfiles(rows, limits, &text);
   }
-  return WriteAll(text, stdout) ? kExitOk : Fail(kExitFailed, "cannot write to standard output");
+  if (!flags.trace.empty()) {
+    if (const int code = WriteTrace(flags.trace, rows); code != kExitOk) return code;
+  }
+  return Print(text);
+}
+
+int Run(const Flags& flags) {
+  const bool alone = !flags.shape.empty() || flags.limits || !flags.suite.shapes.empty();
+  if (alone && !flags.model.empty()) {
+    return Fail(kExitUsage, flags.model + ": no FILE goes with --make-random, --limits or --suite");
+  }
+  if (!flags.shape.empty()) {
+    if (flags.output.empty())
+      return Fail(kExitUsage, "--make-random needs -o", "as in -o random.samara");
+    return MakeRandom(flags.shape, flags.type, flags.seed, flags.output);
+  }
+  if (flags.limits) return PrintLimits(flags);
+  if (!flags.suite.shapes.empty()) {
+    SuiteOptions suite = flags.suite;
+    suite.threads = flags.threads;
+    return RunSuite(suite);
+  }
+  if (flags.model.empty())
+    return Fail(kExitUsage, "FILE is required", "samara-bench --help lists the flags");
+  return MeasureModel(flags);
 }
 
 int Main(int argc, char** argv) {

@@ -18,6 +18,7 @@ constexpr RandomShape kShapes[] = {
     // name, architecture, hidden, intermediate, layers, heads, kv heads, head dim, vocab, context,
     // theta, bias, tied
     {"tiny", "LlamaForCausalLM", 64, 176, 2, 4, 2, 16, 512, 512, 1e4, false, true},
+    {"135M", "LlamaForCausalLM", 576, 1536, 30, 9, 3, 64, 49152, 8192, 1e5, false, true},
     {"0.5B", "Qwen2ForCausalLM", 896, 4864, 24, 14, 2, 64, 151936, 32768, 1e6, true, true},
     {"1B", "LlamaForCausalLM", 2048, 8192, 16, 32, 8, 64, 128256, 131072, 5e5, false, true},
     {"8B", "LlamaForCausalLM", 4096, 14336, 32, 32, 8, 128, 128256, 131072, 5e5, false, false},

@@ -7,7 +7,7 @@
 
 namespace samara::apps {
 
-std::string ShapeNames();  // "tiny, 0.5B, 1B, 8B"
+std::string ShapeNames();  // "tiny, 135M, 0.5B, 1B, 8B"
 
 // Writes the package; the same arguments give the same bytes. Errors are printed. The exit code.
 int MakeRandom(const std::string& shape, const std::string& type, uint64_t seed,
