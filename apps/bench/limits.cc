@@ -139,6 +139,14 @@ const char* Limits::PeakName(const char* type, bool has_bf16) {
   return t.empty() || t == "f32" || t == "f16" ? "fma" : "int8";
 }
 
+std::vector<LoopSpeed> MeasureLoops(uint32_t threads, uint32_t repetitions) {
+  std::vector<LoopSpeed> speeds;
+  for (const Peak* peak : RunnablePeaks()) {
+    speeds.push_back({peak->instruction, PerSecond(peak, threads, repetitions)});
+  }
+  return speeds;
+}
+
 uint32_t UsableThreads() {
   cpu_set_t usable;
   CPU_ZERO(&usable);
@@ -176,6 +184,7 @@ Status LimitMeter::Open() {
     }
   }
   close(fd);
+  if (map_ == nullptr) bytes_ = 0;
   return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "formats/status.h"
 
@@ -21,6 +22,13 @@ struct Limits {
   static const char* PeakName(const char* type, bool has_bf16);
 };
 
+struct LoopSpeed {
+  const char* instruction;
+  double operations;  // a second
+};
+// Of every loop of products that this machine can run.
+std::vector<LoopSpeed> MeasureLoops(uint32_t threads, uint32_t repetitions);
+
 uint32_t UsableThreads();  // CPUs that this process may use
 
 class LimitMeter {
@@ -37,7 +45,7 @@ class LimitMeter {
   double Bandwidth(uint32_t threads, uint32_t repetitions) const;
   // Of products with matrices of this type.
   double PeakFor(const char* type, uint32_t threads, uint32_t repetitions) const;
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const { return bytes_; }  // 0: not open
 
  private:
   uint8_t* map_ = nullptr;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint32_t kProfileEvents = 1 << 15;  // some hundred steps of generation
 constexpr uint32_t kLimitRepetitions = 9;
+constexpr uint32_t kLoopRepetitions = 3;
 
 struct Flags {
   std::string model, shape, output, trace, type = "q4_0";
@@ -162,8 +163,24 @@ int PrintLimits(const Flags& flags) {
   for (const uint32_t n : threads) {
     if (n < 1 || n > 1024) return Fail(kExitUsage, "-t: 1 to 1024 threads are possible");
     const Limits limits = meter.Measure(n, kLimitRepetitions);
+    const std::vector<LoopSpeed> loops = MeasureLoops(n, kLoopRepetitions);
+    json.BeginObject();
+    json.Key("limits");
     WriteLimitsJson(limits, &json);
+    json.Key("loops");
+    json.BeginArray();
+    for (const LoopSpeed& loop : loops) {
+      json.BeginObject(true);
+      json.Member("instruction", loop.instruction);
+      json.Member("ops_s", loop.operations);
+      json.EndObject();
+    }
+    json.EndArray();
+    json.EndObject();
     text += "threads " + std::to_string(n) + ": " + LimitsText(limits) + "\n";
+    for (const LoopSpeed& loop : loops) {
+      text += "  " + Fixed(1e-9 * loop.operations, 0) + " GOP/s  " + loop.instruction + "\n";
+    }
   }
   json.EndArray();
   return Print(flags.json ? json.Finish() : text);

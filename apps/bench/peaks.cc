@@ -27,8 +27,8 @@ uint64_t ScalarInt8(const uint8_t* buffer, uint64_t rounds) {
 uint64_t ScalarF32(const uint8_t* buffer, uint64_t rounds) {
   return static_cast<uint64_t>(Scalar<float>(buffer, rounds, 0.5f));
 }
-constexpr Peak kScalarInt8 = {"scalar", ScalarInt8, 2.0 * kPeakBufferBytes};
-constexpr Peak kScalarF32 = {"scalar", ScalarF32, 2.0 * kPeakBufferBytes};
+constexpr Peak kScalarInt8 = {"scalar int8", ScalarInt8, 2.0 * kPeakBufferBytes};
+constexpr Peak kScalarF32 = {"scalar f32", ScalarF32, 2.0 * kPeakBufferBytes};
 
 struct Found {
   Peaks peaks;

@@ -25,7 +25,7 @@ struct Peaks {
 };
 Peaks MachinePeaks();
 
-// Every loop that this machine can run, for tests.
+// Every loop that this machine can run.
 std::span<const Peak* const> RunnablePeaks();
 
 }  // namespace samara::apps

@@ -88,8 +88,17 @@ Peer Peer::FromEnvironment() {
 }
 
 std::string Peer::ModelFor(const std::string& shape, const std::string& type) const {
-  const std::string own = Environment("PEER_MODEL_" + UpperCase(shape) + "_" + UpperCase(type));
-  return own.empty() ? Environment("PEER_MODEL") : own;
+  return Environment("PEER_MODEL_" + UpperCase(shape) + "_" + UpperCase(type));
+}
+std::string Peer::AnyModel() const { return Environment("PEER_MODEL"); }
+
+bool IsLike(const PeerResult& report, const std::string& type, double parameters) {
+  // A tied output matrix may be counted twice.
+  const double ratio = parameters > 0 ? report.parameters / parameters : 1;
+  if (report.parameters > 0 && (ratio < 0.7 || ratio > 1.35)) return false;
+  if (report.model_type.empty()) return true;
+  const std::string words = " " + UpperCase(report.model_type) + " ";
+  return words.find(" " + UpperCase(type) + " ") != std::string::npos;
 }
 
 StatusOr<PeerResult> Peer::Run(const std::string& model, uint32_t n_prompt, uint32_t n_gen,
@@ -129,6 +138,7 @@ StatusOr<PeerResult> ParsePeerReport(const std::string& text) {
     if (n_gen > 0 && n_prompt == 0) result.generation = speed;
     SAMARA_ASSIGN_OR_RETURN(const std::string_view type, row.String("model_type", ""));
     SAMARA_ASSIGN_OR_RETURN(result.model_bytes, row.Number("model_size", 0, 0, 1e18));
+    SAMARA_ASSIGN_OR_RETURN(result.parameters, row.Number("model_n_params", 0, 0, 1e18));
     result.model_type = type;
   }
   return result;

@@ -18,7 +18,7 @@
 namespace samara::apps {
 namespace {
 
-constexpr uint32_t kPrompt = 512, kGenerate = 128, kDepth = 4096, kSessions = 4;
+constexpr uint32_t kPrompt = 512, kGenerate = 128, kDepth = 4096, kDeepGenerate = 64, kSessions = 4;
 constexpr uint32_t kSamples = 3;  // passes of a limit's sample
 
 struct SuiteShape {
@@ -26,7 +26,8 @@ struct SuiteShape {
   const char* shape;
   bool long_context;  // has the tests at depth and of several sessions, with one type
 };
-constexpr SuiteShape kShapes[] = {{"A", "135M", false}, {"B", "0.5B", true}, {"C", "1B", false}};
+constexpr SuiteShape kShapes[] = {
+    {"tiny", "tiny", false}, {"A", "135M", false}, {"B", "0.5B", true}, {"C", "1B", false}};
 constexpr const char* kLongContextType = "q4_0";
 
 const SuiteShape* ShapeOf(const std::string& letter) {
@@ -50,15 +51,27 @@ class Suite {
   explicit Suite(const SuiteOptions& options) : options_(options) {}
 
   int Run() {
-    if (const Status status = meter_.Open(); !status.ok())
-      return Fail(kExitFailed, status.message());
+    if (!peer_.AnyModel().empty() && peer_.present()) {
+      const auto probe = peer_.Run(peer_.AnyModel(), 16, 0, options_.threads[0]);
+      if (!probe.ok()) return Fail(kExitFailed, probe.status().message());
+      any_peer_ = *probe;
+    }
     for (const std::string& letter : options_.shapes) {
       const SuiteShape* const shape = ShapeOf(letter);
       if (shape == nullptr)
-        return Fail(kExitUsage, "--suite: got " + letter + ", wanted A, B or C");
+        return Fail(kExitUsage, "--suite: got " + letter + ", wanted A, B, C or tiny");
       for (const std::string& type : options_.types) {
         if (const int code = Prepare(*shape, type); code != kExitOk) return code;
       }
+    }
+    if (peer_.present() && report_.peers.empty()) {
+      return Fail(kExitUsage,
+                  peer_.AnyModel().empty()
+                      ? "PEER_BENCH without a model"
+                      : "PEER_MODEL is " + Quoted(any_peer_.model_type) + " of " +
+                            Count(static_cast<uint64_t>(any_peer_.parameters)) +
+                            " parameters, like none of the tests",
+                  "PEER_MODEL_B_Q4_0 names one for shape B and type q4_0");
     }
     for (uint32_t round = 1; round <= options_.rounds; ++round) {
       Note("round " + std::to_string(round) + " of " + std::to_string(options_.rounds));
@@ -83,8 +96,8 @@ class Suite {
       plain.n_prompt = kPrompt;
       plain.n_gen = kGenerate;
       int code = Open(shape, type, path, plain, threads);
-      const std::string model = peer_.present() ? peer_.ModelFor(shape.letter, type) : "";
-      if (code == kExitOk && !model.empty()) {
+      const std::string model = code == kExitOk ? PeerModel(shape, type) : "";
+      if (!model.empty()) {
         groups_.back().peer = report_.peers.size();
         report_.peers.push_back({shape.letter, type, model, "", 0, threads, {}, {}});
       }
@@ -92,6 +105,7 @@ class Suite {
         MeasureOptions deep = plain;
         deep.depth = kDepth;
         deep.n_prompt = 0;
+        deep.n_gen = kDeepGenerate;
         code = Open(shape, type, path, deep, threads);
         MeasureOptions many = plain;
         many.sessions = kSessions;
@@ -101,6 +115,15 @@ class Suite {
       if (code != kExitOk) return code;
     }
     return kExitOk;
+  }
+
+  // The peer's model beside the test that was opened last; "": none.
+  std::string PeerModel(const SuiteShape& shape, const std::string& type) const {
+    if (!peer_.present()) return "";
+    const std::string own = peer_.ModelFor(shape.letter, type);
+    if (!own.empty() || peer_.AnyModel().empty()) return own;
+    const double parameters = static_cast<double>(groups_.back().runner->info().parameters);
+    return IsLike(any_peer_, type, parameters) ? peer_.AnyModel() : "";
   }
 
   // Opens a model; a first short run brings the file's pages in. At depth the fill is a test of one run.
@@ -128,6 +151,7 @@ class Suite {
            " threads");
       test.name = "pp" + std::to_string(options.depth);
       test.prompt = true;
+      test.tokens = options.depth;
       if (const int code = RunTest(group.runner.get(), 0, options.depth, &test); code != kExitOk)
         return code;
       report_.tests.push_back(test);
@@ -137,11 +161,13 @@ class Suite {
     test.depth = options.depth;
     if (options.n_prompt != 0) {
       test.name = "pp" + std::to_string(options.n_prompt);
+      test.tokens = options.n_prompt;
       test.prompt = true;
       group.tests.push_back(report_.tests.size());
       report_.tests.push_back(test);
     }
     test.name = "tg" + std::to_string(options.n_gen);
+    test.tokens = options.n_gen;
     test.prompt = false;
     group.tests.push_back(report_.tests.size());
     report_.tests.push_back(std::move(test));
@@ -155,9 +181,13 @@ class Suite {
   }
 
   // One run between two samples of its limit.
-  int RunTest(Runner* runner, uint32_t depth, uint32_t tokens, SuiteTest* test) const {
+  int RunTest(Runner* runner, uint32_t depth, uint32_t tokens, SuiteTest* test) {
     SuiteRun run;
     if (const int code = runner->Return(depth); code != kExitOk) return code;
+    if (meter_.bytes() == 0) {
+      if (const Status status = meter_.Open(); !status.ok())
+        return Fail(kExitFailed, status.message());
+    }
     const double before = Sample(*test);
     if (const int code = runner->Time(depth, tokens, !test->prompt, &run.speed); code != kExitOk)
       return code;
@@ -169,8 +199,7 @@ class Suite {
   int RunGroup(Group* group) {
     for (const size_t index : group->tests) {
       SuiteTest& test = report_.tests[index];
-      const int code =
-          RunTest(group->runner.get(), group->depth, test.prompt ? kPrompt : kGenerate, &test);
+      const int code = RunTest(group->runner.get(), group->depth, test.tokens, &test);
       if (code != kExitOk) return code;
     }
     if (group->peer == SIZE_MAX) return kExitOk;
@@ -187,6 +216,7 @@ class Suite {
   const SuiteOptions& options_;
   LimitMeter meter_;
   const Peer peer_ = Peer::FromEnvironment();
+  PeerResult any_peer_;  // of PEER_MODEL
   SuiteReport report_;
   std::vector<Group> groups_;
 };
@@ -195,8 +225,9 @@ class Suite {
 
 void AddSuiteFlags(CLI::App* app, SuiteOptions* options) {
   const std::string group = "Comparing (./dev bench)";
-  app->add_option("--suite", options->shapes,
-                  "no FILE: measure random models of these shapes: A (135M), B (0.5B), C (1B)")
+  app->add_option(
+         "--suite", options->shapes,
+         "no FILE: measure random models of these shapes: A (135M), B (0.5B), C (1B), tiny")
       ->delimiter(',')
       ->type_name("A,B,C")
       ->group(group);

@@ -43,7 +43,7 @@ double SuiteTest::Share(const SuiteRun& run) const {
   if (run.limit <= 0) return 0;
   if (prompt) return run.speed * 2 * work.parameters / run.limit;
   // The context grows while it generates; half of that counts.
-  const double slots = depth == 0 ? 0 : depth + 64;
+  const double slots = depth == 0 ? 0 : depth + tokens / 2.0;
   return run.speed / sessions * (work.matrix_bytes + slots * work.slot_bytes) / run.limit;
 }
 

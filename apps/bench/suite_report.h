@@ -19,7 +19,7 @@ struct SuiteRun {
 struct SuiteTest {
   std::string shape, type, name, device;
   bool prompt = false;
-  uint32_t threads = 1, sessions = 1, depth = 0;
+  uint32_t threads = 1, sessions = 1, depth = 0, tokens = 0;
   TokenWork work;
   std::vector<SuiteRun> runs;
 
