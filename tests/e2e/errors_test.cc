@@ -104,7 +104,6 @@ TEST_CASE("wrong flags") {
       {"samara-bench", model, "-t", "1,x"},
       {"samara-bench", model, "-p", "0", "-n", "0"},
       {"samara-bench", model, "-r", "0"},
-      {"samara-bench", model, "--profile"},
       {"samara-bench", "--make-random", "70T", "-o", Scratch("x.samara")},
       {"samara-bench", "--make-random", "tiny", "--type", "q99", "-o", Scratch("x.samara")},
       {"samara-bench", "--make-random", "tiny"},
