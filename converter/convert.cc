@@ -158,7 +158,10 @@ StatusOr<ConvertSummary> Convert(const ConvertOptions& options) {
     package.segments.clear();
     SAMARA_RETURN_IF_ERROR(writer.Finish(&package, &summary.file_bytes));
   }
+  const auto written = std::chrono::steady_clock::now();
   SAMARA_RETURN_IF_ERROR(file->Commit());
+  summary.sync_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - written).count();
   Summarize(package, options.quant, &summary);
   return summary;
 }

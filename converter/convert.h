@@ -42,6 +42,7 @@ struct ConvertSummary {
   uint64_t parameters = 0;
   uint64_t source_bytes = 0;  // of weights, read
   double seconds = 0;         // reading, converting and writing weights
+  double sync_seconds = 0;    // then: until the storage device has them
   uint64_t flushed = 0;       // values that BF16 stores as zero (magnitude below 2^-56)
   std::vector<Type> types;
   std::vector<Exception> exceptions;  // matrices that are not in the type asked for

@@ -122,7 +122,8 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
   const double rate =
       summary.seconds > 0 ? static_cast<double>(summary.source_bytes) / summary.seconds : 0;
   line("speed", BytesText(summary.source_bytes) + " read in " + Fixed(summary.seconds, 2) + " s, " +
-                    BytesText(static_cast<uint64_t>(rate)) + "/s");
+                    BytesText(static_cast<uint64_t>(rate)) + "/s; sync " +
+                    Fixed(summary.sync_seconds, 2) + " s");
   for (const ConvertSummary::Exception& e : summary.exceptions) {
     text +=
         "exception: " + Escaped(e.weight) + " is " + DTypeName(e.dtype) + " (" + e.reason + ")\n";
