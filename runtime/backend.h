@@ -61,13 +61,29 @@ struct WeightBinding {
   uint64_t device = 0;         // handle from Device::Allocate, 0 for host backends
 };
 
-// Element type in which key/value states are kept; a load option.
+// Type in which key/value states are kept; a load option.
 // Layout of a pool on host backends ("standard layout"), P = pool_blocks of the group, S = kBlockSlots:
 //   part 0 (keys)    [P][heads][dim][S]    a block's keys are stored transposed: lanes are slots
 //   part 1 (values)  [P][heads][S][dim]
+// Q8_0 has one F16 scale for each run of 32 dims of a slot (the last may be shorter), R = ceil(dim / 32).
+// A head's scales stand behind its quants:
+//   part 0           [P][heads]{ int8 [dim][S]; f16 [R][S] }
+//   part 1           [P][heads]{ int8 [S][dim]; f16 [R][S] }
+// Bytes of zero are the value zero in every type.
+inline constexpr uint32_t kKvRun = 32;
+inline constexpr bool IsKvType(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kQ8_0;
+}
+// Bytes of one head of one block; a multiple of 64.
+inline constexpr uint64_t KvHeadBytes(DType kv_type, uint64_t dim) {
+  const uint64_t elements = kBlockSlots * dim;
+  if (kv_type == DType::kF32) return elements * 4;
+  if (kv_type == DType::kF16) return elements * 2;
+  return elements + (dim + kKvRun - 1) / kKvRun * kBlockSlots * 2;
+}
 struct StateBinding {
   const State* state = nullptr;
-  DType dtype = DType::kF16;  // kF32 or kF16; an element takes Backend::StateElementBytes(dtype)
+  DType dtype = DType::kF16;  // IsKvType; a head takes Backend::StateHeadBytes(dtype, dim)
   void* host[2] = {};         // parts
   uint64_t device[2] = {};
 };
@@ -175,9 +191,9 @@ class Backend {
   virtual bool host_memory() const = 0;  // weights are read from the map in place
   // Gives the bits of formats/numerics.md; others are held to tolerances.
   virtual bool exact() const { return false; }
-  // Bytes of one element of a state kept as `kv_type`: pools, their copies and saves are sized by it. Only
-  // the float64 reference differs: it keeps doubles.
-  virtual uint32_t StateElementBytes(DType kv_type) const { return kv_type == DType::kF16 ? 2 : 4; }
+  // Bytes of one head of one block of a state kept as `kv_type`: pools, their copies and saves are sized by
+  // it. Only the float64 reference differs: it keeps doubles.
+  virtual uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const { return KvHeadBytes(kv_type, dim); }
   // Pure. True if this backend runs the op (code, version, attributes, dtypes) as given.
   virtual bool Supports(const Package& package, const Graph& graph, const Op& op) const = 0;
   // Pure. Adds what Open retains to the list (thread stacks, pool, the device object itself).

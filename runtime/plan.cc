@@ -102,8 +102,8 @@ class Planner {
       }
       o.kv_type = all_f32 ? DType::kF32 : DType::kF16;
     }
-    if (o.kv_type != DType::kF32 && o.kv_type != DType::kF16) {
-      return Unsupported("states of type %s, want f32 or f16", DTypeName(o.kv_type));
+    if (!IsKvType(o.kv_type)) {
+      return Unsupported("states of type %s, want f32, f16 or q8_0", DTypeName(o.kv_type));
     }
     for (const Weight& weight : package_.weights) {
       plan_->weight_elements += weight.rows * weight.cols;
@@ -433,9 +433,7 @@ Status PlanMemory(const Package& package, const FileFacts& file, const LoadOptio
 Status StateBlockBytes(const State& state, size_t part, DType kv_type, const Backend& backend,
                        uint64_t* bytes) {
   const StatePart& p = state.parts[part];
-  *bytes = uint64_t{kBlockSlots} * backend.StateElementBytes(kv_type);
-  if (__builtin_mul_overflow(*bytes, uint64_t{p.heads}, bytes) ||
-      __builtin_mul_overflow(*bytes, uint64_t{p.dim}, bytes)) {
+  if (__builtin_mul_overflow(backend.StateHeadBytes(kv_type, p.dim), uint64_t{p.heads}, bytes)) {
     return ResourceExhausted("state %s: a block of %u heads of %u passes 2^64 bytes",
                              Quoted(state.name).c_str(), p.heads, p.dim);
   }

@@ -52,6 +52,10 @@ inline constexpr double kBf16Element = 1e-2;
 // Keys and values stored in F16: 11 bits, 2^-12 / sqrt(3) = 1.4e-4 each, partly averaged away.
 inline constexpr double kF16StateNorm = 5e-4;
 inline constexpr double kF16StateElement = 2e-3;
+// In Q8_0: amax / 127 / sqrt(12) of runs of 32 normal numbers is 5e-3 of keys, which moves every score,
+// and of values.
+inline constexpr double kQ8StateNorm = 1.5e-2;
+inline constexpr double kQ8StateElement = 4e-2;
 // Angles are rounded to F32: half an ulp at 4,096 is 2.4e-4, and most of them are small.
 inline constexpr double kRopeNorm = 1e-4;
 inline constexpr double kRopeElement = 4e-4;

@@ -102,15 +102,25 @@ bool ParseBytes(std::string_view text, uint64_t* bytes) {
   return true;
 }
 
+const std::vector<std::string>& KvTypeNames() {
+  static const std::vector<std::string> names = {"f32", "f16", "q8_0"};
+  return names;
+}
+
+samara_kv_type KvTypeNamed(std::string_view name) {
+  if (name == "f32") return SAMARA_KV_F32;
+  if (name == "f16") return SAMARA_KV_F16;
+  if (name == "q8_0") return SAMARA_KV_Q8_0;
+  return SAMARA_KV_DEFAULT;
+}
+
 samara_model_options RunFlags::Options() const {
   samara_model_options options{};
   options.struct_size = sizeof(options);
   options.backend = backend.c_str();
   options.n_threads = threads;
   options.n_ctx = ctx;
-  options.kv_type = kv_type == "f32"   ? SAMARA_KV_F32
-                    : kv_type == "f16" ? SAMARA_KV_F16
-                                       : SAMARA_KV_DEFAULT;
+  options.kv_type = KvTypeNamed(kv_type);
   options.memory_budget = memory_budget;
   options.no_mmap = no_mmap ? 1 : 0;
   options.log = LogWarning;
@@ -165,9 +175,9 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
       ->type_name("N")
       ->check(CLI::PositiveNumber)
       ->group(group);
-  app->add_option("--kv-type", flags->kv_type, "f32 or f16: how keys and values are kept")
+  app->add_option("--kv-type", flags->kv_type, "f32, f16 or q8_0: how keys and values are kept")
       ->type_name("T")
-      ->check(CLI::IsMember({"f32", "f16"}))
+      ->check(CLI::IsMember(KvTypeNames()))
       ->group(group);
   AddBytesFlag(app, "--memory-budget", &flags->memory_budget,
                "refuse to load if more than this would be allocated (K, M, G, T allowed)");

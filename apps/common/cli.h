@@ -40,6 +40,10 @@ void Note(std::string_view message);  // a line on stderr that is no error
 // A byte count: digits with an optional K, M, G or T (powers of 1024). False if it is none.
 bool ParseBytes(std::string_view text, uint64_t* bytes);
 
+// How keys and values can be kept, as flags name it; "" is the default.
+const std::vector<std::string>& KvTypeNames();
+samara_kv_type KvTypeNamed(std::string_view name);
+
 // The flags of every program that runs a model.
 struct RunFlags {
   uint32_t threads = 0;

@@ -84,9 +84,10 @@ int PrintPlan(const PackageReader& file, const LoadFlags& flags, JsonWriter* jso
     options.n_ctx = flags.run.ctx;
     options.max_sessions = flags.sessions;
     options.n_chunk = flags.batch;
-    options.kv_type = flags.run.kv_type == "f32"   ? DType::kF32
-                      : flags.run.kv_type == "f16" ? DType::kF16
-                                                   : DType::kInvalid;
+    options.kv_type = flags.run.kv_type == "f32"    ? DType::kF32
+                      : flags.run.kv_type == "f16"  ? DType::kF16
+                      : flags.run.kv_type == "q8_0" ? DType::kQ8_0
+                                                    : DType::kInvalid;
     options.no_mmap = flags.run.no_mmap;
     status = PlanModel(file.package(), {file.header().file_bytes, file.header().metadata_bytes},
                        options, *backend, &plan);

@@ -126,10 +126,12 @@ const KernelTable* const* BuiltKernels(int* count) {
   return tables;
 }
 
-uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim) {
+uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim, bool widened) {
   const uint64_t padded = (value_dim + 15) / 16 * 16;
   // Per row: scores of a chunk, the chunk's and the running output, two scales, the scaled query.
-  return kAttentionRows * (64 + 2 * padded + 2 + key_dim);
+  const uint64_t rows = kAttentionRows * (64 + 2 * padded + 2 + key_dim);
+  // A chunk's keys or values as F32.
+  return widened ? rows + 64 * (key_dim > value_dim ? key_dim : value_dim) : rows;
 }
 
 }  // namespace samara::cpu

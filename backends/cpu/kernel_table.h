@@ -184,8 +184,8 @@ struct KernelTable {
   RopeTableFn rope_table;
   RopeFn rope;
   GluFn glu[kNumActivations];
-  StateWriteFn state_write_f32, state_write_f16;
-  AttentionFn attention_f32, attention_f16;
+  StateWriteFn state_write_f32, state_write_f16, state_write_q8_0;
+  AttentionFn attention_f32, attention_f16, attention_q8_0;
   MapFn map[kNumMapOps];
   BatchMatmulFn batch_matmul;
 };
@@ -222,8 +222,8 @@ bool IsaAvailable(Isa isa);
 // Has the processor a fused multiply-add? Without one each of the contract's is a library call.
 bool HasFma();
 
-// Floats that one worker needs in an attention task.
-uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim);
+// Floats that one worker needs in an attention task; `widened`: keys and values of Q8_0.
+uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim, bool widened = false);
 
 }  // namespace samara::cpu
 

@@ -246,7 +246,7 @@ Status Builder::BindState(ValueId id, Pool* pool) const {
                        Quoted(pool->state->name).c_str());
   }
   pool->dtype = measuring() ? spec_.kv_type : spec_.states[index].dtype;
-  if (pool->dtype != DType::kF32 && pool->dtype != DType::kF16) {
+  if (!IsKvType(pool->dtype)) {
     return Unsupported("states of type %s", DTypeName(pool->dtype));
   }
   if (!measuring()) {

@@ -94,7 +94,7 @@ Status AttendChunk(const OpRun& op, const StatePlan& state, uint32_t seq, uint32
   for (uint32_t j = j0; j < j1; ++j) {
     float acc = 0;
     for (uint32_t d = 0; d < p.key_dim; ++d) {
-      acc = std::fma(qs[d], LoadState<float>(state, 0, StateIndex(state, 0, base + j, kv_head, d)),
+      acc = std::fma(qs[d], LoadState<float>(state, 0, static_cast<uint64_t>(base + j), kv_head, d),
                      acc);
     }
     s[j] = softcap > 0 ? softcap * Tanh(acc / softcap) : acc;
@@ -110,7 +110,7 @@ Status AttendChunk(const OpRun& op, const StatePlan& state, uint32_t seq, uint32
   for (uint32_t d = 0; d < p.value_dim; ++d) {
     float acc = 0;
     for (uint32_t j = j0; j < j1; ++j) {
-      acc = std::fma(e[j], LoadState<float>(state, 1, StateIndex(state, 1, base + j, kv_head, d)),
+      acc = std::fma(e[j], LoadState<float>(state, 1, static_cast<uint64_t>(base + j), kv_head, d),
                      acc);
     }
     chunk_o[d] = acc;

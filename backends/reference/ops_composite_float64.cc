@@ -97,7 +97,7 @@ Status Attention(const OpRun& op) {
         const int64_t slot = PhysicalSlot(op.step, state.group, token.seq, s);
         double dot = 0;
         for (uint32_t d = 0; d < p.key_dim; ++d) {
-          dot += q[d] * LoadState<double>(state, 0, StateIndex(state, 0, slot, kv_head, d));
+          dot += q[d] * LoadState<double>(state, 0, static_cast<uint64_t>(slot), kv_head, d);
         }
         dot *= p.scale;
         if (p.softcap > 0) dot = p.softcap * std::tanh(dot / p.softcap);
@@ -113,7 +113,7 @@ Status Attention(const OpRun& op) {
       for (uint32_t s = begin; s < end; ++s) {
         const int64_t slot = PhysicalSlot(op.step, state.group, token.seq, s);
         for (uint32_t d = 0; d < p.value_dim; ++d) {
-          const double v = LoadState<double>(state, 1, StateIndex(state, 1, slot, kv_head, d));
+          const double v = LoadState<double>(state, 1, static_cast<uint64_t>(slot), kv_head, d);
           y[d] += scores[s - begin] / sum * v;
         }
       }

@@ -3,35 +3,8 @@
 
 #include "backends/reference/numbers.h"
 #include "backends/reference/tensor.h"
-#include "formats/quant/blocks.h"
 
 namespace samara::reference {
-
-template <typename T>
-T LoadState(const StatePlan& s, int part, uint64_t index) {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    return reinterpret_cast<const double*>(s.data[part])[index];
-  } else if (s.dtype == DType::kF32) {
-    return reinterpret_cast<const float*>(s.data[part])[index];
-  } else {
-    return FloatFromHalf(reinterpret_cast<const uint16_t*>(s.data[part])[index]);
-  }
-}
-template float LoadState(const StatePlan&, int, uint64_t);
-template double LoadState(const StatePlan&, int, uint64_t);
-
-template <typename T>
-void StoreState(const StatePlan& s, int part, uint64_t index, T value) {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    reinterpret_cast<double*>(s.data[part])[index] = value;
-  } else if (s.dtype == DType::kF32) {
-    reinterpret_cast<float*>(s.data[part])[index] = value;
-  } else {
-    reinterpret_cast<uint16_t*>(s.data[part])[index] = HalfFromFloat(value);
-  }
-}
-template void StoreState(const StatePlan&, int, uint64_t, float);
-template void StoreState(const StatePlan&, int, uint64_t, double);
 
 namespace {
 
@@ -261,9 +234,7 @@ Status StateWrite(const OpRun& op) {
     const int64_t slot = PhysicalSlot(op.step, state.group, token.seq, token.write_slot);
     if (slot < 0) return Internal("state_write: a block outside of the pool");
     for (uint32_t h = 0; h < state.heads[part]; ++h) {
-      for (uint32_t d = 0; d < dim; ++d) {
-        StoreState(state, part, StateIndex(state, part, slot, h, d), x.Row<T>(t)[h * dim + d]);
-      }
+      StoreState(state, part, static_cast<uint64_t>(slot), h, x.Row<T>(t) + h * dim);
     }
   }
   return Status();
@@ -275,9 +246,9 @@ void StateRead(const OpRun& op) {
   const int part = static_cast<int>(op.params->part);
   const Tensor& out = op.out[0];
   ForEachIndex(out.rank, out.dims, [&](const int64_t* i) {
-    out.Data<T>()[Offset(out.rank, i, out.strides)] = LoadState<T>(
-        state, part,
-        StateIndex(state, part, i[0], static_cast<uint32_t>(i[1]), static_cast<uint32_t>(i[2])));
+    out.Data<T>()[Offset(out.rank, i, out.strides)] =
+        LoadState<T>(state, part, static_cast<uint64_t>(i[0]), static_cast<uint32_t>(i[1]),
+                     static_cast<uint32_t>(i[2]));
   });
 }
 

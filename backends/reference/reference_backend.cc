@@ -342,8 +342,9 @@ class ReferenceBackendImpl final : public Backend {
   const char* name() const override { return mode_ == Mode::kExact ? "reference" : "float64"; }
   bool host_memory() const override { return true; }
   bool exact() const override { return mode_ == Mode::kExact; }
-  uint32_t StateElementBytes(DType kv_type) const override {
-    return mode_ == Mode::kExact ? Backend::StateElementBytes(kv_type) : sizeof(double);
+  uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const override {
+    return mode_ == Mode::kExact ? KvHeadBytes(kv_type, dim)
+                                 : uint64_t{kBlockSlots} * dim * sizeof(double);
   }
   bool Supports(const Package&, const Graph&, const Op& op) const override {
     const OpInfo* info = FindOp(op.code);

@@ -7,7 +7,7 @@
 //   never
 //                quantized. Inputs of a partition are read from the arena as F32, results are
 //                rounded to F32 in the arena; between the operators of a partition nothing is
-//                rounded, and states hold doubles (StateElementBytes is 8).
+//                rounded, and states hold doubles (StateHeadBytes is 512 a dim).
 //
 // Verifying one operator: compile a partition of one operator (first_op = i, n_ops = 1), upload its
 // inputs into the arena at their bindings and its states into the pools, Run, and read the outputs

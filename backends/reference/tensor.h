@@ -87,18 +87,12 @@ inline int64_t PhysicalSlot(const StepView& step, uint32_t group, uint32_t seq, 
   return static_cast<int64_t>(block) * kBlockSlots + slot % kBlockSlots;
 }
 
-// Where element d of head h of a physical slot lies in a part's pool, in elements.
-inline uint64_t StateIndex(const StatePlan& s, int part, uint64_t slot, uint32_t head, uint32_t d) {
-  const uint64_t block = slot / kBlockSlots, j = slot % kBlockSlots;
-  const uint64_t tile = (block * s.heads[part] + head) * s.dim[part] * kBlockSlots;
-  return part == 0 ? tile + d * kBlockSlots + j : tile + j * s.dim[part] + d;
-}
-
-// One element of a state: doubles in float64 mode, else the KV type.
+// Element d of a head of a physical slot: doubles in float64 mode, else the KV type.
 template <typename T>
-T LoadState(const StatePlan& s, int part, uint64_t index);
-template <typename T>
-void StoreState(const StatePlan& s, int part, uint64_t index, T value);
+T LoadState(const StatePlan& s, int part, uint64_t slot, uint32_t head, uint32_t d);
+// All elements of a head of a slot.
+void StoreState(const StatePlan& s, int part, uint64_t slot, uint32_t head, const float* values);
+void StoreState(const StatePlan& s, int part, uint64_t slot, uint32_t head, const double* values);
 
 // The visible slots of a token: [begin, end), narrowed to the last `window` ones if window > 0.
 inline void VisibleRange(const TokenParams& token, int64_t window, uint32_t* begin, uint32_t* end) {

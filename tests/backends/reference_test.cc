@@ -241,9 +241,10 @@ TEST_CASE("results do not depend on the caller's float environment") {
 TEST_CASE("devices: names, widths, options") {
   CHECK(std::string(ReferenceBackend()->name()) == "reference");
   CHECK(std::string(Float64Backend()->name()) == "float64");
-  CHECK(ReferenceBackend()->StateElementBytes(DType::kF16) == 2);
-  CHECK(ReferenceBackend()->StateElementBytes(kF32) == 4);
-  CHECK(Float64Backend()->StateElementBytes(DType::kF16) == 8);
+  CHECK(ReferenceBackend()->StateHeadBytes(DType::kF16, 80) == 64 * 80 * 2);
+  CHECK(ReferenceBackend()->StateHeadBytes(kF32, 80) == 64 * 80 * 4);
+  CHECK(ReferenceBackend()->StateHeadBytes(DType::kQ8_0, 80) == 64 * (80 + 3 * 2));
+  CHECK(Float64Backend()->StateHeadBytes(DType::kF16, 80) == 64 * 80 * 8);
   TestModel m;
   Op op;
   op.code = OpCode::kLinear;

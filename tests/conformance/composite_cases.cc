@@ -59,6 +59,7 @@ Case MakeAttention(const AttentionShape& a) {
   c.Bounds(tolerance::kF32DotNorm, tolerance::kF32DotElement);
   // Keys and values lose bits when they are stored.
   if (a.kv_type == DType::kF16) c.Bounds(tolerance::kF16StateNorm, tolerance::kF16StateElement);
+  if (a.kv_type == DType::kQ8_0) c.Bounds(tolerance::kQ8StateNorm, tolerance::kQ8StateElement);
   return c;
 }
 
@@ -273,6 +274,91 @@ std::vector<Case> AttentionCases() {
        .steps = {{{.n_tokens = 130}}, {{.first_slot = 130}}}});
   // Scores near 2,000 are off by an ulp of theirs, 1e-4, and so are their exponentials.
   cases.back().Bounds(1e-4, 1e-3);
+  add({.name = "heads of 8, Q8_0, prefill then decode",
+       .heads = 2,
+       .kv_heads = 2,
+       .key_dim = 8,
+       .value_dim = 8,
+       .kv_type = DType::kQ8_0,
+       .pool = {2, 2},
+       .steps = {{{.first_slot = 0, .n_tokens = 5}},
+                 {{.first_slot = 5}},
+                 {{.first_slot = 6, .n_tokens = 71}},
+                 {{.first_slot = 77, .n_tokens = 3}}}});
+  add({.name = "heads of 64, Q8_0, seven to one",
+       .heads = 14,
+       .kv_heads = 2,
+       .key_dim = 64,
+       .value_dim = 64,
+       .kv_type = DType::kQ8_0,
+       .pool = {3, 3},
+       .steps = {{{.n_tokens = 90}}, {{.first_slot = 90}}, {{.first_slot = 91, .n_tokens = 40}}}});
+  add({.name = "heads of 80, Q8_0, three sequences, permuted blocks",
+       .heads = 4,
+       .kv_heads = 2,
+       .key_dim = 80,
+       .value_dim = 80,
+       .scale = 0.11,
+       .kv_type = DType::kQ8_0,
+       .pool = {2, 7},
+       .steps = {{{.n_tokens = 40, .blocks = {{6, 1}}},
+                  {.n_tokens = 1, .blocks = {{0, 3}}},
+                  {.n_tokens = 66, .blocks = {{4, 2}}}},
+                 {{.first_slot = 40, .n_tokens = 30, .blocks = {{6, 1}}},
+                  {.first_slot = 66, .n_tokens = 1, .blocks = {{4, 2}}}}}});
+  add({.name = "heads of 96, Q8_0, window on a ring of blocks",
+       .heads = 3,
+       .kv_heads = 1,
+       .key_dim = 96,
+       .value_dim = 96,
+       .window = 70,
+       .kv_type = DType::kQ8_0,
+       .pool = {3, 4},
+       .steps = {{{.n_tokens = 60, .blocks = {{3, 0, 2}}}},
+                 {{.first_slot = 60, .n_tokens = 60, .blocks = {{3, 0, 2}}}},
+                 {{.first_slot = 120, .n_tokens = 60, .blocks = {{3, 0, 2}}}},
+                 {{.first_slot = 180, .n_tokens = 1, .blocks = {{3, 0, 2}}}}}});
+  add({.name = "heads of 128, Q8_0, softcap",
+       .heads = 2,
+       .kv_heads = 1,
+       .key_dim = 128,
+       .value_dim = 128,
+       .softcap = 2.5,
+       .kv_type = DType::kQ8_0,
+       .pool = {2, 2},
+       .steps = {{{.n_tokens = 70}}, {{.first_slot = 70}}}});
+  add({.name = "sinks, keys of 33 and values of 23, Q8_0",
+       .heads = 6,
+       .kv_heads = 3,
+       .key_dim = 33,
+       .value_dim = 23,
+       .sinks = true,
+       .kv_type = DType::kQ8_0,
+       .pool = {2, 2},
+       .steps = {{{.n_tokens = 65}}, {{.first_slot = 65}}}});
+  // Quotients that lie half way between two quants.
+  add({.name = "ties, Q8_0",
+       .heads = 2,
+       .kv_heads = 2,
+       .key_dim = 40,
+       .value_dim = 40,
+       .scale = 1e-5,
+       .kv_type = DType::kQ8_0,
+       .fill = Fill::kTies,
+       .magnitude = 63.5,
+       .pool = {2, 2},
+       .steps = {{{.n_tokens = 80}}, {{.first_slot = 80}}}});
+  // All scales become zero.
+  add({.name = "subnormals, Q8_0",
+       .heads = 2,
+       .kv_heads = 1,
+       .key_dim = 8,
+       .value_dim = 8,
+       .kv_type = DType::kQ8_0,
+       .fill = Fill::kSubnormal,
+       .pool = {1, 1},
+       .steps = {{{.n_tokens = 20}}, {{.first_slot = 20}}}});
+  cases.back().Bounds(1.01, 1.01);
   add({.name = "visible from slot 5 on",
        .heads = 2,
        .kv_heads = 1,

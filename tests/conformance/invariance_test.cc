@@ -122,7 +122,8 @@ TEST_CASE("chunks, batch mates and block tables do not change a bit") {
   for (DType dtype : {DType::kF32, DType::kBF16, DType::kQ4_0, DType::kQ5_1}) {
     for (int64_t window : {0, 37}) {
       const Layer layer(dtype, window);
-      const DType kv_type = window == 0 ? DType::kF16 : DType::kF32;
+      const bool int8 = dtype == DType::kQ4_0 || dtype == DType::kQ5_1;
+      const DType kv_type = window == 0 ? DType::kF16 : int8 ? DType::kQ8_0 : DType::kF32;
       for (const Variant& variant : Variants()) {
         const std::string kind = variant.backend->name();
         if (kind != "cpu" && kind != "reference" && kind != "mirror") continue;

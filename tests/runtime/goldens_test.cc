@@ -109,8 +109,8 @@ class FaultyBackend final : public Backend {
   const char* name() const override { return "faulty"; }
   bool host_memory() const override { return true; }
   bool exact() const override { return inner_.exact(); }
-  uint32_t StateElementBytes(DType kv_type) const override {
-    return inner_.StateElementBytes(kv_type);
+  uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const override {
+    return inner_.StateHeadBytes(kv_type, dim);
   }
   bool Supports(const Package& package, const Graph& graph, const Op& op) const override {
     return inner_.Supports(package, graph, op);

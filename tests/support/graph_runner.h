@@ -252,7 +252,7 @@ class GraphRunner {
   uint64_t StateBytes(size_t s, int part) const {
     const State& state = package_->states[s];
     return uint64_t{layout_.pool_blocks[state.group]} * state.parts[part].heads *
-           state.parts[part].dim * kBlockSlots * backend_->StateElementBytes(options_.kv_type);
+           backend_->StateHeadBytes(options_.kv_type, state.parts[part].dim);
   }
   uint64_t StateHandle(size_t s, int part) const { return state_handles_[2 * s + part]; }
 

@@ -23,8 +23,8 @@ class MirrorBackend final : public Backend {
 
   const char* name() const override { return "mirror"; }
   bool host_memory() const override { return false; }
-  uint32_t StateElementBytes(DType kv_type) const override {
-    return inner_->StateElementBytes(kv_type);
+  uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const override {
+    return inner_->StateHeadBytes(kv_type, dim);
   }
   bool Supports(const Package& package, const Graph& graph, const Op& op) const override {
     return inner_->Supports(package, graph, op);

@@ -23,6 +23,7 @@ namespace {
       {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,                \
        SAMARA_QUANT_LINEARS},                                                                  \
       RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},           \
-      StateWrite<KvF32>, StateWrite<KvF16>, Attention<KvF32>, Attention<KvF16>,                \
+      StateWrite<KvF32>, StateWrite<KvF16>, StateWriteQ8, Attention<KvF32>, Attention<KvF16>,  \
+      Attention<KvQ8>,                                                                         \
       {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>},  \
       BatchMatmul

@@ -21,6 +21,7 @@ struct AttentionScratch {
   float* sum_out;    // the same
   float* old_scale;  // [16 rows]: what the sums so far, and this chunk's, are multiplied with
   float* new_scale;
+  float* widened;  // Q8_0: a chunk's keys or values as F32, in the layout of F32
   uint64_t value_stride;
 };
 
@@ -124,8 +125,9 @@ SAMARA_INLINE int BlockRows(int left) {
 }
 
 template <typename Kv>
-SAMARA_NOINLINE void ScoresOfRows(const typename Kv::Type* keys, uint64_t dim, int begin, int end,
+SAMARA_NOINLINE void ScoresOfRows(const uint8_t* block, uint64_t dim, int begin, int end,
                                   const AttentionScratch& scratch, int n, const uint8_t* ahead) {
+  const auto* keys = reinterpret_cast<const typename Kv::Type*>(block);
   for (int r = 0; r < n;) {
     const int rows = BlockRows(n - r);
     WithRows<kScoreRows>(rows, [&](auto count) SAMARA_INLINE_LAMBDA {
@@ -138,9 +140,10 @@ SAMARA_NOINLINE void ScoresOfRows(const typename Kv::Type* keys, uint64_t dim, i
 
 // Rows [row, end) over slots that all of them see.
 template <typename Kv>
-SAMARA_NOINLINE void ValuesOfRows(const typename Kv::Type* values, uint64_t dim,
+SAMARA_NOINLINE void ValuesOfRows(const uint8_t* block, uint64_t dim,
                                   const AttentionScratch& scratch, int row, int end,
                                   const ValueRun& run, const uint8_t* ahead) {
+  const auto* values = reinterpret_cast<const typename Kv::Type*>(block);
   while (row < end) {
     const int rows = BlockRows(end - row);
     WithRows<kScoreRows>(rows, [&](auto count) SAMARA_INLINE_LAMBDA {
@@ -189,10 +192,19 @@ SAMARA_INLINE float SoftmaxChunk(float* p, int lo, int hi, float softcap, float*
   return m;
 }
 
+// What depends on the type of keys and values; all the rest is there once.
+struct KvKernels {
+  void (*scores)(const uint8_t* keys, uint64_t dim, int begin, int end,
+                 const AttentionScratch& scratch, int n, const uint8_t* ahead);
+  void (*values)(const uint8_t* values, uint64_t dim, const AttentionScratch& scratch, int row,
+                 int end, const ValueRun& run, const uint8_t* ahead);
+  uint64_t key_bytes, value_bytes;  // of a head of a block
+  bool widened;                     // scores and values want F32, made of Q8_0
+};
+
 // Weighted values of all rows. Rows may see different slots: a run of slots goes to the rows that
 // see it.
-template <typename Kv>
-SAMARA_INLINE void ChunkValues(const typename Kv::Type* values, uint64_t dim,
+SAMARA_INLINE void ChunkValues(const KvKernels& kv, const uint8_t* values, uint64_t dim,
                                const AttentionRow* rows, int n, const AttentionScratch& scratch,
                                const uint8_t* ahead) {
   for (int begin = 0; begin < 64;) {
@@ -209,19 +221,61 @@ SAMARA_INLINE void ChunkValues(const typename Kv::Type* values, uint64_t dim,
       const ValueRun run = run_of(rows[r]);
       int last = r + 1;
       while (last < n && run_of(rows[last]) == run) ++last;
-      if (run.end != 0) ValuesOfRows<Kv>(values, dim, scratch, r, last, run, ahead);
+      if (run.end != 0) kv.values(values, dim, scratch, r, last, run, ahead);
       r = last;
     }
     begin = end;
   }
 }
 
+// Keys of a chunk from Q8_0 to F32, exact: once for all rows. Fetches `ahead`, as many bytes as are
+// read, meanwhile.
+SAMARA_NOINLINE void WidenKeys(const uint8_t* keys, uint64_t dim, float* to, const uint8_t* ahead) {
+  const int8_t* q = reinterpret_cast<const int8_t*>(keys);
+  const uint16_t* scales = reinterpret_cast<const uint16_t*>(keys + dim * 64);
+  for (uint64_t run = 0; run < dim; run += 32, scales += 64) {
+    F32x16 scale[4];
+    for (int v = 0; v < 4; ++v) scale[v] = LoadHalf(scales + 16 * v);
+    Prefetch(ahead);
+    Prefetch(ahead + 64);
+    ahead += 128;
+    for (uint64_t d = run; d < dim && d < run + 32; ++d, q += 64, to += 64) {
+      for (int v = 0; v < 4; ++v) Store(to + 16 * v, Mul(LoadInt8(q + 16 * v), scale[v]));
+      Prefetch(ahead);
+      ahead += 64;
+    }
+  }
+}
+
+// The same for the values of slots [begin, end).
+SAMARA_NOINLINE void WidenValues(const uint8_t* values, uint64_t dim, int begin, int end, float* to,
+                                 const uint8_t* ahead) {
+  const int8_t* q = reinterpret_cast<const int8_t*>(values);
+  const uint16_t* scales = reinterpret_cast<const uint16_t*>(values + dim * 64);
+  for (uint64_t run = 0; run < dim; run += 32, scales += 64) {
+    alignas(64) float scale[64];
+    for (int v = 0; v < 4; ++v) Store(scale + 16 * v, LoadHalf(scales + 16 * v));
+    for (int j = begin; j < end; ++j, ahead += 34) {
+      const F32x16 d = Set(scale[j]);
+      const uint64_t at = static_cast<uint64_t>(j) * dim + run, n = dim - run;
+      // The quants' last vector may reach into the scales.
+      const F32x16 low = Mul(LoadInt8(q + at), d);
+      if (n >= 32) {
+        Store(to + at, low);
+        Store(to + at + 16, Mul(LoadInt8(q + at + 16), d));
+      } else {
+        StorePartial(to + at, low, n < 16 ? n : 16);
+        if (n > 16) StorePartial(to + at + 16, Mul(LoadInt8(q + at + 16), d), n - 16);
+      }
+      Prefetch(ahead);
+    }
+  }
+}
+
 // n <= kAttentionRows rows of one sequence.
-template <typename Kv>
-SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const uint32_t* table,
-                                    uint64_t kv_head, AttentionRow* rows, int n,
-                                    const AttentionScratch& scratch) {
-  using T = typename Kv::Type;
+SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const KvKernels& kv,
+                                    const uint32_t* table, uint64_t kv_head, AttentionRow* rows,
+                                    int n, const AttentionScratch& scratch) {
   // One lane a row.
   alignas(64) float m[16], l[16], chunk_m[16], chunk_l[16];
   const uint64_t stride = scratch.value_stride;
@@ -234,16 +288,16 @@ SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const uint32_t* t
     for (uint64_t d = 0; d < args.key_dim; ++d)
       scratch.scaled[d * 16 + static_cast<uint64_t>(r)] = rows[r].q[d] * args.scale;
   }
-  const auto part = [&](const uint8_t* base, uint32_t chunk, uint64_t dim) {
+  const auto part = [&](const uint8_t* base, uint32_t chunk, uint64_t head_bytes) {
     const uint64_t block = table[chunk % args.step.blocks_per_seq];
-    return reinterpret_cast<const T*>(base) + (block * args.kv_heads + kv_head) * dim * 64;
+    return base + (block * args.kv_heads + kv_head) * head_bytes;
   };
   for (uint32_t chunk = lo / 64; chunk * uint64_t{64} < hi; ++chunk) {
-    const T* keys = part(args.keys, chunk, args.key_dim);
-    const T* values = part(args.values, chunk, args.value_dim);
+    const uint8_t* keys = part(args.keys, chunk, kv.key_bytes);
+    const uint8_t* values = part(args.values, chunk, kv.value_bytes);
     // Only an address: what lies past the last chunk is fetched and never read.
-    const T* next =
-        (chunk + uint64_t{1}) * 64 < hi ? part(args.keys, chunk + 1, args.key_dim) : keys;
+    const uint8_t* next =
+        (chunk + uint64_t{1}) * 64 < hi ? part(args.keys, chunk + 1, kv.key_bytes) : keys;
     const int64_t first = static_cast<int64_t>(chunk) * 64;
     for (int r = 0; r < n; ++r) {
       const int64_t a = rows[r].lo - first, b = rows[r].hi - first;
@@ -254,8 +308,12 @@ SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const uint32_t* t
     }
     const int begin = static_cast<int>(lo > first ? (lo - first) / 16 : 0);
     const int end = static_cast<int>(hi - first < 64 ? (hi - first + 15) / 16 : 4);
-    ScoresOfRows<Kv>(keys, args.key_dim, begin, end, scratch, n,
-                     reinterpret_cast<const uint8_t*>(values));
+    const uint8_t* ahead = values;
+    if (kv.widened) {
+      WidenKeys(keys, args.key_dim, scratch.widened, ahead);
+      keys = ahead = reinterpret_cast<const uint8_t*>(scratch.widened);  // all is fetched
+    }
+    kv.scores(keys, args.key_dim, begin, end, scratch, n, ahead);
     for (int r = 0; r < n; ++r) {
       if (rows[r].chunk_lo < rows[r].chunk_hi) {
         chunk_m[r] = SoftmaxChunk(scratch.p + r * 64, rows[r].chunk_lo, rows[r].chunk_hi,
@@ -271,8 +329,12 @@ SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const uint32_t* t
     Store(merged_l, Fma(Load(l), a, Mul(Load(chunk_l), b)));
     Store(scratch.old_scale, a);
     Store(scratch.new_scale, b);
-    ChunkValues<Kv>(values, args.value_dim, rows, n, scratch,
-                    reinterpret_cast<const uint8_t*>(next));
+    if (kv.widened) {
+      WidenValues(values, args.value_dim, lo > first ? static_cast<int>(lo - first) : 0,
+                  hi - first < 64 ? static_cast<int>(hi - first) : 64, scratch.widened, next);
+      values = next = reinterpret_cast<const uint8_t*>(scratch.widened);
+    }
+    ChunkValues(kv, values, args.value_dim, rows, n, scratch, next);
     for (int r = 0; r < n; ++r) {
       if (rows[r].chunk_lo >= rows[r].chunk_hi) continue;
       m[r] = rows[r].started ? merged_m[r] : chunk_m[r];
@@ -309,8 +371,8 @@ SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const uint32_t* t
   }
 }
 
-template <typename Kv>
-void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+SAMARA_NOINLINE void AttentionTasks(const AttentionArgs& args, const KvKernels& kv, uint64_t begin,
+                                    uint64_t end, uint32_t worker) {
   const uint64_t group = args.heads / args.kv_heads;
   AttentionScratch scratch;
   scratch.value_stride = (args.value_dim + 15) / 16 * 16;
@@ -320,6 +382,7 @@ void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t
   scratch.old_scale = scratch.sum_out + kAttentionRows * scratch.value_stride;
   scratch.new_scale = scratch.old_scale + kAttentionRows;
   scratch.scaled = scratch.new_scale + kAttentionRows;
+  scratch.widened = scratch.scaled + kAttentionRows * args.key_dim;
   AttentionRow rows[kAttentionRows];
   for (uint64_t task = begin; task < end; ++task) {
     const uint64_t kv_head = task % args.kv_heads;
@@ -337,7 +400,7 @@ void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t
         lo = static_cast<uint32_t>(hi - args.window);
       for (uint64_t i = 0; i < group; ++i) {
         if (n == static_cast<int>(kAttentionRows) || (n > 0 && own != table)) {
-          AttentionBatch<Kv>(args, table, kv_head, rows, n, scratch);
+          AttentionBatch(args, kv, table, kv_head, rows, n, scratch);
           n = 0;
         }
         table = own;
@@ -349,6 +412,19 @@ void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t
         row.hi = hi;
       }
     }
-    if (n > 0) AttentionBatch<Kv>(args, table, kv_head, rows, n, scratch);
+    if (n > 0) AttentionBatch(args, kv, table, kv_head, rows, n, scratch);
   }
+}
+
+template <typename Kv>
+void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+  const KvKernels kv = {ScoresOfRows<Kv>, ValuesOfRows<Kv>, Kv::HeadBytes(args.key_dim),
+                        Kv::HeadBytes(args.value_dim), false};
+  AttentionTasks(args, kv, begin, end, worker);
+}
+template <>
+void Attention<KvQ8>(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+  const KvKernels kv = {ScoresOfRows<KvF32>, ValuesOfRows<KvF32>, KvQ8::HeadBytes(args.key_dim),
+                        KvQ8::HeadBytes(args.value_dim), true};
+  AttentionTasks(args, kv, begin, end, worker);
 }

@@ -108,19 +108,25 @@ SAMARA_INLINE const uint32_t* TokenTable(const StepAccess& step, uint64_t t) {
          Field(step.seqs + Field(token + step.seq_offset) * step.seq_stride + step.table_offset);
 }
 
+// How keys and values are kept; runtime/backend.h has the layouts.
 struct KvF32 {
   using Type = float;
+  static SAMARA_INLINE uint64_t HeadBytes(uint64_t dim) { return dim * 256; }
   static SAMARA_INLINE F32x16 Get(const float* p) { return Load(p); }
   static SAMARA_INLINE F32x16 GetPartial(const float* p, uint64_t n) { return LoadPartial(p, n); }
   static SAMARA_INLINE void Put(float* p, F32x16 v, uint64_t n) { StorePartial(p, v, n); }
 };
 struct KvF16 {
   using Type = uint16_t;
+  static SAMARA_INLINE uint64_t HeadBytes(uint64_t dim) { return dim * 128; }
   static SAMARA_INLINE F32x16 Get(const uint16_t* p) { return LoadHalf(p); }
   static SAMARA_INLINE F32x16 GetPartial(const uint16_t* p, uint64_t n) {
     return LoadHalfPartial(p, n);
   }
   static SAMARA_INLINE void Put(uint16_t* p, F32x16 v, uint64_t n) { StoreHalfPartial(p, v, n); }
+};
+struct KvQ8 {
+  static SAMARA_INLINE uint64_t HeadBytes(uint64_t dim) { return dim * 64 + (dim + 31) / 32 * 128; }
 };
 
 template <typename Kv>
@@ -144,6 +150,62 @@ void StateWrite(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin, u
         } else {
           Kv::Put(to + slot % 64 * args.dim + i, v, lanes);
         }
+      }
+    }
+  }
+}
+
+// round(x * inverse), half away from zero; |x * inverse| < 2^22.
+SAMARA_INLINE I32x16 RoundQuants(F32x16 x, F32x16 inverse) {
+  const F32x16 y = Mul(x, inverse);
+  const I32x16 q = ToInt(y);
+  const F32x16 rest = Sub(y, ToFloat(q));  // exact
+  const F32x16 up = Select(Less(rest, Set(0.5f)), Set(0.0f), Set(1.0f));
+  const F32x16 down = Select(Less(Set(-0.5f), rest), Set(0.0f), Set(1.0f));
+  return AddInt(q, ToInt(Sub(up, down)));
+}
+
+// A run of up to 32 values to Q8_0 as formats/quant/blocks.h has it, but a scale that is not finite
+// in F16 has quants of 0, so that what is read from the run is not a number.
+SAMARA_INLINE void QuantizeRun(F32x16 low, F32x16 high, int8_t* q, uint16_t* scale) {
+  const I32x16 magnitude = SetInt(0x7fffffff);
+  const int32_t low_top = MaxOf(AndInt(AsInt(low), magnitude));
+  const int32_t high_top = MaxOf(AndInt(AsInt(high), magnitude));
+  const int32_t top = low_top > high_top ? low_top : high_top;
+  float amax;
+  __builtin_memcpy(&amax, &top, 4);
+  const float d = amax / 127.0f;
+  StoreHalfPartial(scale, Set(d), 1);
+  I32x16 a = SetInt(0), b = SetInt(0);
+  const float inverse = 1.0f / d;
+  if ((*scale & 0x7c00) != 0x7c00 && inverse <= 0x1.fffffep127f) {
+    a = RoundQuants(low, Set(inverse));
+    b = RoundQuants(high, Set(inverse));
+  }
+  StoreLowBytes(q, a);
+  StoreLowBytes(q + 16, b);
+}
+
+void StateWriteQ8(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin, uint64_t end) {
+  for (uint64_t h = begin; h < end; ++h) {
+    for (uint64_t t = 0; t < n_tokens; ++t) {
+      const uint32_t slot =
+          Field(args.step.tokens + t * args.step.token_stride + args.step.write_offset);
+      const uint64_t block = TokenTable(args.step, t)[slot / 64 % args.step.blocks_per_seq];
+      uint8_t* head = args.part + (block * args.heads + h) * KvQ8::HeadBytes(args.dim);
+      const uint64_t j = slot % 64;
+      const uint64_t step = args.transposed ? 64 : 1;  // between the quants of a slot
+      uint8_t* to = head + (args.transposed ? j : j * args.dim);
+      uint8_t* scales = head + args.dim * 64 + 2 * j;
+      const float* x = At(args.x, t * args.x_stride) + h * args.dim;
+      for (uint64_t i = 0; i < args.dim; i += 32, scales += 128) {
+        const uint64_t n = args.dim - i < 32 ? args.dim - i : 32;
+        int8_t q[32];
+        uint16_t scale;
+        QuantizeRun(LoadPartial(x + i, n < 16 ? n : 16),
+                    n > 16 ? LoadPartial(x + i + 16, n - 16) : Set(0.0f), q, &scale);
+        __builtin_memcpy(scales, &scale, 2);
+        for (uint64_t k = 0; k < n; ++k) to[(i + k) * step] = static_cast<uint8_t>(q[k]);
       }
     }
   }

@@ -65,6 +65,12 @@ SAMARA_INLINE void StoreHalfPartial(uint16_t* p, F32x16 x, uint64_t n) {
   StoreHalf(lanes, x);
   for (uint64_t i = 0; i < n; ++i) p[i] = lanes[i];
 }
+// Signed bytes.
+SAMARA_INLINE F32x16 LoadInt8(const int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)))};
+}
 SAMARA_INLINE F32x16 Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 SAMARA_INLINE F32x16 Fma(F32x16 x, F32x16 y, F32x16 z) {
   return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};

@@ -45,6 +45,11 @@ SAMARA_INLINE void StoreHalf(uint16_t* p, F32x16 a) {
 SAMARA_INLINE void StoreHalfPartial(uint16_t* p, F32x16 a, uint64_t n) {
   _mm256_mask_storeu_epi16(p, FirstLanes(n), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
+// Signed bytes.
+SAMARA_INLINE F32x16 LoadInt8(const int8_t* p) {
+  return {_mm512_cvtepi32_ps(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
 SAMARA_INLINE F32x16 Set(float x) { return {_mm512_set1_ps(x)}; }
 SAMARA_INLINE F32x16 Fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 SAMARA_INLINE F32x16 Add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }

@@ -63,6 +63,15 @@ SAMARA_INLINE void StoreHalfPartial(uint16_t* p, F32x16 a, uint64_t n) {
   StoreHalf(lanes, a);
   for (uint64_t i = 0; i < n; ++i) p[i] = lanes[i];
 }
+// Signed bytes.
+SAMARA_INLINE F32x16 LoadInt8(const int8_t* p) {
+  const int8x16_t bytes = vld1q_s8(p);
+  const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
+  return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))),
+           vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
+           vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+           vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
+}
 SAMARA_INLINE F32x16 Set(float x) {
   F32x16 r;
   SAMARA_QUADS r.v[i] = vdupq_n_f32(x);

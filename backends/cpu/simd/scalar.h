@@ -91,6 +91,11 @@ SAMARA_INLINE void StoreHalf(uint16_t* p, const F32x16& a) {
 SAMARA_INLINE void StoreHalfPartial(uint16_t* p, const F32x16& a, uint64_t n) {
   for (uint64_t i = 0; i < n; ++i) p[i] = FloatToHalf(a.v[i]);
 }
+SAMARA_INLINE F32x16 LoadInt8(const int8_t* p) {
+  F32x16 r;
+  SAMARA_LANES r.v[i] = p[i];
+  return r;
+}
 SAMARA_INLINE F32x16 Set(float x) {
   F32x16 r;
   SAMARA_LANES r.v[i] = x;
