@@ -12,18 +12,20 @@ struct BitsGolden {
   uint64_t hash;
 };
 inline constexpr BitsGolden kBitsGoldens[] = {
-    {"odd_f32", 0xb698f6122292b720u},   {"odd_f16", 0xd16d90387c374466u},
-    {"odd_bf16", 0x664dfd18a34136c7u},  {"odd_q8_0", 0x07df639bb04694e6u},
-    {"odd_q4_0", 0x3645aa0e835f0832u},  {"odd_q4_1", 0xe243079a2a4c65fdu},
-    {"odd_q5_0", 0xe973eba625740b3au},  {"odd_q5_1", 0x28c82f01a0904657u},
-    {"wide_f32", 0x33d5c4e8a0bdec87u},  {"wide_f16", 0x975e4444e0bf6b41u},
-    {"wide_bf16", 0x504eabff6bba1534u}, {"wide_q8_0", 0x0d92ee894db8cc10u},
-    {"wide_q4_0", 0x7725e40683c81d9cu}, {"wide_q4_1", 0x7fb52e1c3d2fc1f2u},
-    {"wide_q5_0", 0x926ff86b31997aa0u}, {"wide_q5_1", 0x4dad2a338a64bd67u},
-    {"ring_f32", 0xbe2c84b64e0013e5u},  {"ring_f16", 0xe1c9ea5360d82ca6u},
-    {"ring_bf16", 0x80dcdd5ebd359aa8u}, {"ring_q8_0", 0x481f7d617b601448u},
-    {"ring_q4_0", 0x6350f89bb3305854u}, {"ring_q4_1", 0xd7bbc5789a64bb58u},
-    {"ring_q5_0", 0x938ee33a1f49a225u}, {"ring_q5_1", 0x81ac83caf6ad3c53u},
+    {"odd_f32", 0xb698f6122292b720u},           {"odd_f16", 0xd16d90387c374466u},
+    {"odd_bf16", 0x664dfd18a34136c7u},          {"odd_q8_0", 0x07df639bb04694e6u},
+    {"odd_q4_0", 0x3645aa0e835f0832u},          {"odd_q4_1", 0xe243079a2a4c65fdu},
+    {"odd_q5_0", 0xe973eba625740b3au},          {"odd_q5_1", 0x28c82f01a0904657u},
+    {"wide_f32", 0x33d5c4e8a0bdec87u},          {"wide_f16", 0x975e4444e0bf6b41u},
+    {"wide_bf16", 0x504eabff6bba1534u},         {"wide_q8_0", 0x0d92ee894db8cc10u},
+    {"wide_q4_0", 0x7725e40683c81d9cu},         {"wide_q4_1", 0x7fb52e1c3d2fc1f2u},
+    {"wide_q5_0", 0x926ff86b31997aa0u},         {"wide_q5_1", 0x4dad2a338a64bd67u},
+    {"ring_f32", 0xbe2c84b64e0013e5u},          {"ring_f16", 0xe1c9ea5360d82ca6u},
+    {"ring_bf16", 0x80dcdd5ebd359aa8u},         {"ring_q8_0", 0x481f7d617b601448u},
+    {"ring_q4_0", 0x6350f89bb3305854u},         {"ring_q4_1", 0xd7bbc5789a64bb58u},
+    {"ring_q5_0", 0x938ee33a1f49a225u},         {"ring_q5_1", 0x81ac83caf6ad3c53u},
+    {"odd_q4_0_kv_q8_0", 0x29bf51d6725c2d38u},  {"wide_q4_0_kv_q8_0", 0x6c33cbdf815202e6u},
+    {"ring_q4_0_kv_q8_0", 0xb5e66ec3aff509e1u},
 };
 
 }  // namespace samara::test
