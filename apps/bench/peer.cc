@@ -33,6 +33,7 @@ std::string UpperCase(std::string text) {
 // Standard output of a program; its standard error is thrown away.
 StatusOr<std::string> Output(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   int ends[2];

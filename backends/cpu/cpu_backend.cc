@@ -76,7 +76,7 @@ class CpuPartition final : public Partition {
 };
 
 constexpr uint64_t kPartitionBytes = (sizeof(CpuPartition) + 63) / 64 * 64;
-uint64_t CallListBytes(uint64_t n) { return (n * sizeof(Call*) + 63) / 64 * 64; }
+uint64_t CallListBytes(uint64_t n) { return (n * sizeof(void*) + 63) / 64 * 64; }
 
 class CpuDevice final : public Device {
  public:
@@ -132,7 +132,7 @@ class CpuDevice final : public Device {
     made->calls_ = reinterpret_cast<Call**>(base + list);
     made->n_calls_ = builder.calls().size();
     if (made->n_calls_ != 0)
-      std::memcpy(made->calls_, builder.calls().data(), made->n_calls_ * sizeof(Call*));
+      std::memcpy(made->calls_, builder.calls().data(), made->n_calls_ * sizeof(void*));
     made->pool_ = &pool_;
     made->cancel_ = &cancel_;
     made->profile_ = spec.profile;
