@@ -7,6 +7,12 @@
 #endif
 #define SAMARA_INLINE_LAMBDA __attribute__((always_inline))
 #define SAMARA_NOINLINE __attribute__((noinline))
+// One copy for all callers, whatever is known of their arguments.
+#if defined(__clang__)
+#define SAMARA_SHARED __attribute__((noinline))
+#else
+#define SAMARA_SHARED __attribute__((noinline, noclone))
+#endif
 // The compiler forgets what it knows of this pointer.
 #define SAMARA_OPAQUE(pointer) asm("" : "+r"(pointer))
 

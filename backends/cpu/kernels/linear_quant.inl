@@ -68,17 +68,18 @@ SAMARA_INLINE void BlockDots(const uint8_t* const (&w)[kV], uint64_t width, cons
   }
 }
 
-// Accumulators of kV vectors of rows times kT tokens: in registers, or, where the integer dots fill
-// those, in memory, which the first cache hides.
+// Accumulators of kV vectors of rows times kT tokens, `stride` vectors a token: in registers, or,
+// where the integer dots fill those, in memory, which the first cache hides.
 template <int kV, int kT, bool kKept>
 struct Accumulators;
 template <int kV, int kT>
 struct Accumulators<kV, kT, true> {
   F32x16 acc[kV][kT];
   float* memory;
-  SAMARA_INLINE explicit Accumulators(float* from) : memory(from) {
+  uint64_t stride;
+  SAMARA_INLINE Accumulators(float* from, uint64_t vectors) : memory(from), stride(vectors * 16) {
     for (int v = 0; v < kV; ++v) {
-      for (int t = 0; t < kT; ++t) acc[v][t] = Load(memory + (t * kV + v) * 16);
+      for (uint64_t t = 0; t < kT; ++t) acc[v][t] = Load(memory + t * stride + v * 16);
     }
   }
   SAMARA_INLINE void AddProduct(int v, int t, F32x16 a, F32x16 b) {
@@ -87,16 +88,17 @@ struct Accumulators<kV, kT, true> {
   SAMARA_INLINE void NextBlock() {}
   SAMARA_INLINE void Flush() {
     for (int v = 0; v < kV; ++v) {
-      for (int t = 0; t < kT; ++t) Store(memory + (t * kV + v) * 16, acc[v][t]);
+      for (uint64_t t = 0; t < kT; ++t) Store(memory + t * stride + v * 16, acc[v][t]);
     }
   }
 };
 template <int kV, int kT>
 struct Accumulators<kV, kT, false> {
   float* memory;
-  SAMARA_INLINE explicit Accumulators(float* from) : memory(from) {}
+  uint64_t stride;
+  SAMARA_INLINE Accumulators(float* from, uint64_t vectors) : memory(from), stride(vectors * 16) {}
   SAMARA_INLINE void AddProduct(int v, int t, F32x16 a, F32x16 b) {
-    float* acc = memory + (t * kV + v) * 16;
+    float* acc = memory + static_cast<uint64_t>(t) * stride + v * 16;
     Store(acc, Fma(a, b, Load(acc)));
   }
   SAMARA_INLINE void NextBlock() { SAMARA_OPAQUE(memory); }  // no carrying over in registers
@@ -134,9 +136,8 @@ SAMARA_INLINE void QuantBlock(const uint8_t* const (&w)[kV], int64_t scales, uin
 // A scale line stands before each block with a minimum, before each pair of blocks without.
 
 // Where the line before this block begins in its tile; the block is even.
-template <typename C>
-SAMARA_INLINE uint64_t BlockOffset(uint64_t block) {
-  return block * C::kBodyBytes + (C::kMinimum ? block : block / 2) * 64;
+SAMARA_INLINE uint64_t BlockOffset(uint64_t body_bytes, bool minimum, uint64_t block) {
+  return block * body_bytes + (minimum ? block : block / 2) * 64;
 }
 // From the body of this block to the next one's; then `scales` is for that.
 template <typename C>
@@ -152,8 +153,8 @@ SAMARA_INLINE uint64_t BlockStep(uint64_t block, int64_t* scales) {
 template <typename C, int kV, int kT>
 SAMARA_INLINE void QuantTile(const uint8_t* tile, uint64_t tile_bytes, uint64_t begin, uint64_t end,
                              uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
-                             const int8_t* next, uint64_t far, float* partial) {
-  const uint64_t skipped = BlockOffset<C>(begin);
+                             const int8_t* next, uint64_t far, float* partial, uint64_t stride) {
+  const uint64_t skipped = BlockOffset(C::kBodyBytes, C::kMinimum, begin);
   const uint8_t* w[kV];
   for (int v = 0; v < kV; ++v) {
     w[v] = tile + static_cast<uint64_t>(v) * tile_bytes + skipped + 64;
@@ -165,7 +166,7 @@ SAMARA_INLINE void QuantTile(const uint8_t* tile, uint64_t tile_bytes, uint64_t 
   q += begin * 32 * width;
   d += begin * width;
   sums += begin * width;
-  Accumulators<kV, kT, kV * kT <= kInt8Kept> acc(partial);
+  Accumulators<kV, kT, kV * kT <= kInt8Kept> acc(partial, stride);
   int64_t scales = 64;
   for (uint64_t b = begin; b < end; ++b) {
     for (uint64_t line = 0; line < far; line += 64) PrefetchFar(ahead + line);
@@ -210,11 +211,20 @@ SAMARA_NOINLINE void QuantOneToken(const LinearArgs& args, uint64_t tile_begin, 
   }
 }
 
-// All tokens of a token tile, kT at a time; partial is [token][vector][16].
-template <typename C, int kV, int kT>
-SAMARA_INLINE void QuantTokens(const LinearArgs& args, uint64_t tile, uint64_t token,
+// All tokens of a token tile, kT at a time, with the blocks [begin, end) of kV tiles, into
+// partial[token][vector], `stride` vectors a token.
+using QuantTokensFn = void (*)(const LinearArgs& args, uint64_t tile, uint64_t token,
                                uint64_t width, uint64_t begin, uint64_t end, uint64_t far,
-                               float* partial) {
+                               float* partial, uint64_t stride);
+template <typename C, int kV, uint64_t kT>
+SAMARA_NOINLINE void QuantTokens(const LinearArgs& args, uint64_t tile, uint64_t token,
+                                 uint64_t width, uint64_t begin, uint64_t end, uint64_t far,
+                                 float* partial, uint64_t stride) {
+  if constexpr (kV == 2) {  // the form of one width, 8 or 4: constants
+    width = kT;
+    stride = kV;
+    if (kT < kTokenTile) far = kV * (C::kBodyBytes + 64);  // which never harms
+  }
   const uint64_t blocks = (args.cols + 31) / 32;
   const uint8_t* w = args.weights + tile * args.tile_bytes;
   for (uint64_t t = 0; t < width; t += kT) {
@@ -222,66 +232,95 @@ SAMARA_INLINE void QuantTokens(const LinearArgs& args, uint64_t tile, uint64_t t
         w, args.tile_bytes, begin, end, width, args.q + token * blocks * 32 + t * 4,
         args.d + token * blocks + t, args.sums + token * blocks + t,
         args.q + (token + width) * blocks * 32 + (begin * width + (end - begin) * t) * 32, far,
-        partial + t * kV * 16);
-  }
-  // Here and not after the last token: the next tile's products hide the misses of these stores.
-  if (end == blocks) FinishTile<kV>(args, tile * 16, token, width, partial);
-}
-template <typename C, int kV, uint64_t kW>
-SAMARA_NOINLINE void QuantTokensOf(const LinearArgs& args, uint64_t tile, uint64_t token,
-                                   uint64_t begin, uint64_t end, uint64_t far, float* partial) {
-  constexpr uint64_t kT = kV * kW <= kInt8Tokens ? kW : kInt8Tokens / kV;
-  // A constant, where it never harms.
-  if (kW < kTokenTile) far = kV * (C::kBodyBytes + 64);
-  QuantTokens<C, kV, kT>(args, tile, token, kW, begin, end, far, partial);
-}
-
-// Fetches `bytes` of each of kV tiles, `tile_bytes` apart.
-template <int kV>
-SAMARA_INLINE void Warm(const uint8_t* w, uint64_t tile_bytes, uint64_t bytes) {
-  for (uint64_t line = 0; line < bytes; line += 64) {
-    for (uint64_t v = 0; v < kV; ++v) PrefetchFar(w + v * tile_bytes + line);
+        partial + t * stride * 16, stride);
   }
 }
 
-// Blocks whose weights stay in the first cache while many tokens use them.
+// A codec's forms. There are few, for they are large: tiles of 8 and of 4 tokens for
+// kInt8Vectors weight tiles at once, which is where the time goes, and one of 2 tokens (or of 1,
+// where there are no vectors) for all that is left.
+struct QuantForms {
+  void (*one)(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end, uint64_t token);
+  QuantTokensFn eight, four, rest;
+  uint64_t body_bytes, cached_blocks;
+  bool minimum;
+};
+inline constexpr uint64_t kFormTokens = kInt8Tokens / kInt8Vectors;  // of the largest form
 template <typename C>
-inline constexpr uint64_t kCachedBlocks = C::kBits == 8 ? 8 : 32;
+inline constexpr QuantForms kFormsOf = {
+    QuantOneToken<C>,
+    QuantTokens<C, kInt8Vectors, (kFormTokens < 8 ? kFormTokens : 8)>,
+    QuantTokens<C, kInt8Vectors, (kFormTokens < 4 ? kFormTokens : 4)>,
+    QuantTokens<C, 1, (kFormTokens < 2 ? kFormTokens : 2)>,
+    C::kBodyBytes,
+    C::kBits == 8 ? 8 : 32,
+    C::kMinimum,
+};
 
-// An even number of tokens.
-template <typename C, int kV>
-void QuantRows(const LinearArgs& args, uint64_t tile, uint64_t token_begin, uint64_t token_end) {
+// Fetches `bytes` of each of `vectors` tiles, `tile_bytes` apart.
+SAMARA_INLINE void Warm(const uint8_t* w, uint64_t vectors, uint64_t tile_bytes, uint64_t bytes) {
+  for (uint64_t line = 0; line < bytes; line += 64) {
+    for (uint64_t v = 0; v < vectors; ++v) PrefetchFar(w + v * tile_bytes + line);
+  }
+}
+
+// An even number of tokens with kInt8Vectors tiles or with one.
+SAMARA_SHARED void QuantRows(const LinearArgs& args, const QuantForms& forms, uint64_t tile,
+                               uint64_t vectors, uint64_t token_begin, uint64_t token_end) {
   const uint64_t blocks = (args.cols + 31) / 32, tokens = token_end - token_begin;
-  alignas(64) float partial[kMaxTaskTokens * kV * 16];
-  for (uint64_t i = 0; i < tokens * kV; ++i) Store(partial + i * 16, Set(0.0f));
-  // Steps of about equal size, an even number of blocks each.
+  alignas(64) float partial[kMaxTaskTokens * kInt8Vectors * 16];
+  for (uint64_t i = 0; i < tokens * vectors; ++i) Store(partial + i * 16, Set(0.0f));
+  // Steps of about equal size, an even number of blocks each, whose weights stay in the first cache
+  // while many tokens use them.
   const bool many = tokens >= 2 * kTokenTile;
-  const uint64_t steps = many ? (blocks + kCachedBlocks<C> - 1) / kCachedBlocks<C> : 1;
+  const uint64_t steps = many ? (blocks + forms.cached_blocks - 1) / forms.cached_blocks : 1;
   const uint64_t step = (blocks + 2 * steps - 1) / (2 * steps) * 2;
   // The next weights are fetched meanwhile: those of the next step, a share with each token tile, or
   // those of the next tiles, a share with each block of the first token tile.
-  const uint64_t share =
-      many ? (step * (C::kBodyBytes + 64) * kTokenTile / tokens + 63) / 64 * 64 : 0;
+  const uint64_t line_bytes = forms.body_bytes + 64;
+  const uint64_t share = many ? (step * line_bytes * kTokenTile / tokens + 63) / 64 * 64 : 0;
   for (uint64_t b = 0; b < blocks; b += step) {
     const uint64_t end = b + step < blocks ? b + step : blocks;
-    const uint8_t* next = args.weights + tile * args.tile_bytes + BlockOffset<C>(end) +
-                          (end == blocks ? (kV - 1) * args.tile_bytes : 0);
+    const uint8_t* next = args.weights + tile * args.tile_bytes +
+                          BlockOffset(forms.body_bytes, forms.minimum, end) +
+                          (end == blocks ? (vectors - 1) * args.tile_bytes : 0);
     for (uint64_t t = token_begin; t < token_end;) {
       const uint64_t width = TileWidth(t, token_end);
-      float* own = partial + (t - token_begin) * kV * 16;
-      const uint64_t far = many || t != token_begin ? 0 : kV * (C::kBodyBytes + 64);
-      Warm<kV>(next, args.tile_bytes, share);
+      float* own = partial + (t - token_begin) * vectors * 16;
+      const uint64_t far = many || t != token_begin ? 0 : vectors * line_bytes;
+      Warm(next, vectors, args.tile_bytes, share);
       next += share;
-      if constexpr (kInt8Tokens == 1) {  // one form for all widths: small code
-        QuantTokens<C, 1, 1>(args, tile, t, width, b, end, far, own);
-      } else if (width == 8) {
-        QuantTokensOf<C, kV, 8>(args, tile, t, b, end, far, own);
-      } else if (width == 4) {
-        QuantTokensOf<C, kV, 4>(args, tile, t, b, end, far, own);
+      if (vectors == kInt8Vectors && width >= 4) {
+        (width == 8 ? forms.eight : forms.four)(args, tile, t, width, b, end, far, own, vectors);
       } else {
-        QuantTokensOf<C, kV, 2>(args, tile, t, b, end, far, own);
+        for (uint64_t v = 0; v < vectors; ++v)
+          forms.rest(args, tile + v, t, width, b, end, far, own + v * 16, vectors);
+      }
+      // Here and not after the last token: the next products hide the misses of these stores.
+      if (end == blocks) {
+        if (vectors == 1) {
+          FinishTile<1>(args, tile * 16, t, width, own);
+        } else {
+          FinishTile<kInt8Vectors>(args, tile * 16, t, width, own);
+        }
       }
       t += width;
+    }
+  }
+}
+
+SAMARA_SHARED void LinearForms(const LinearArgs& args, const QuantForms& forms,
+                                 uint64_t tile_begin, uint64_t tile_end, uint64_t token_begin,
+                                 uint64_t token_end) {
+  for (uint64_t begin = token_begin; begin < token_end; begin += kMaxTaskTokens) {
+    uint64_t end = begin + kMaxTaskTokens < token_end ? begin + kMaxTaskTokens : token_end;
+    if (end % 2 != begin % 2) forms.one(args, tile_begin, tile_end, --end);
+    if (begin == end) break;
+    for (uint64_t tile = tile_begin; tile < tile_end;) {
+      const bool several = end - begin >= 4 && tile + kInt8Vectors <= tile_end;
+      const uint64_t vectors = several ? kInt8Vectors : 1;
+      QuantRows(args, forms, tile, vectors, begin, end);
+      tile += vectors;
     }
   }
 }
@@ -289,19 +328,7 @@ void QuantRows(const LinearArgs& args, uint64_t tile, uint64_t token_begin, uint
 template <typename C>
 void LinearQuant(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
                  uint64_t token_begin, uint64_t token_end) {
-  for (uint64_t begin = token_begin; begin < token_end; begin += kMaxTaskTokens) {
-    uint64_t end = begin + kMaxTaskTokens < token_end ? begin + kMaxTaskTokens : token_end;
-    uint64_t tile = tile_begin;
-    if (end % 2 != begin % 2) QuantOneToken<C>(args, tile_begin, tile_end, --end);
-    if (begin == end) break;
-    if constexpr (kInt8Vectors > 1) {
-      if (end - begin >= 4) {
-        for (; tile + kInt8Vectors <= tile_end; tile += kInt8Vectors)
-          QuantRows<C, kInt8Vectors>(args, tile, begin, end);
-      }
-    }
-    for (; tile < tile_end; ++tile) QuantRows<C, 1>(args, tile, begin, end);
-  }
+  LinearForms(args, kFormsOf<C>, tile_begin, tile_end, token_begin, token_end);
 }
 
 // Rows of a table.

@@ -42,19 +42,10 @@ SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32
   *sum = SumOf(AddInt(a, b));
 }
 
-// Packs activations for codec C; `sums` becomes what the kernel adds: the bias's correction of each
+// Packs activations for a codec; `sums` becomes what its kernel adds: the bias's correction of each
 // block's integer dot or, for a codec with a minimum, the sum itself as a float.
-template <typename C>
-SAMARA_INLINE void PackSum(int32_t sum, int32_t* out) {
-  if constexpr (C::kMinimum) {
-    const float value = static_cast<float>(sum);
-    __builtin_memcpy(out, &value, 4);
-  } else {
-    *out = -(C::kBits == 8 ? kOffset8 : C::kBias) * sum;
-  }
-}
-template <typename C>
-void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
+SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimum,
+                                   uint64_t begin, uint64_t end) {
   const uint64_t blocks = (args.cols + 31) / 32;
   for (uint64_t t0 = begin; t0 < end;) {
     const uint64_t w = TileWidth(t0, end);
@@ -76,7 +67,12 @@ void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
         int8_t block[32];
         int32_t sum;
         PackBlock(low, high, w == 1 ? q : block, d, &sum);
-        PackSum<C>(sum, sums);
+        if (minimum) {
+          const float value = static_cast<float>(sum);
+          __builtin_memcpy(sums, &value, 4);
+        } else {
+          *sums = -bias * sum;
+        }
         if (w > 1) {
           for (uint64_t g = 0; g < 8; ++g) __builtin_memcpy(q + g * 4 * w, block + g * 4, 4);
         }
@@ -84,4 +80,8 @@ void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
     }
     t0 += w;
   }
+}
+template <typename C>
+void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
+  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias, C::kMinimum, begin, end);
 }
