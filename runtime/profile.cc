@@ -97,7 +97,11 @@ class Counter {
 OpWork WorkOf(const ModelPlan& plan, size_t bucket, const Op& op) {
   const LowerRequest& request = plan.requests[bucket];
   const Package& package = *request.package;
-  const double element = request.backend->StateElementBytes(request.kv_type);
+  // Of one slot of a head, and of one element of it.
+  const auto slot_of = [&](const StatePart& part) {
+    return static_cast<double>(request.backend->StateHeadBytes(request.kv_type, part.dim)) /
+           kBlockSlots;
+  };
   const Counter counter(plan, bucket);
   OpWork work;
   if (!op.outputs.empty()) {
@@ -113,11 +117,11 @@ OpWork WorkOf(const ModelPlan& plan, size_t bucket, const Op& op) {
     if (value.kind == ValueKind::kState) {
       const std::vector<StatePart>& parts = package.states[index].parts;
       if (op.code == OpCode::kAttention) {
-        for (const StatePart& part : parts) work.slot_bytes += element * part.heads * part.dim;
-      } else if (op.code == OpCode::kStateWrite) {
-        work.bytes = work.bytes + counter.Elements(op.inputs[0]) * element;
-      } else if (op.code == OpCode::kStateRead) {
-        work.bytes = work.bytes + counter.Elements(op.outputs[0]) * element;
+        for (const StatePart& part : parts) work.slot_bytes += slot_of(part) * part.heads;
+      } else if (op.code == OpCode::kStateWrite || op.code == OpCode::kStateRead) {
+        const StatePart& part = parts[static_cast<size_t>(op.Int(AttrKey::kPart))];
+        const ValueId id = op.code == OpCode::kStateWrite ? op.inputs[0] : op.outputs[0];
+        work.bytes = work.bytes + counter.Elements(id) * (slot_of(part) / part.dim);
       }
     } else if (value.kind == ValueKind::kWeight) {
       if (plan.placements[index] < 0) continue;

@@ -223,7 +223,7 @@ bool IsaAvailable(Isa isa);
 bool HasFma();
 
 // Floats that one worker needs in an attention task; `widened`: keys and values of Q8_0.
-uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim, bool widened = false);
+uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim, bool widened);
 
 }  // namespace samara::cpu
 

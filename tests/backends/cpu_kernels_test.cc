@@ -430,7 +430,7 @@ TEST_CASE("state and attention kernels") {
         write({step, v.data(), v_width * 4, r.values.data(), c.kv_heads, c.value_dim, false},
               total + 1, 0, c.kv_heads);
         step.tokens = reinterpret_cast<const uint8_t*>(tokens.data() + first);
-        const uint64_t scratch_floats = AttentionScratchFloats(c.key_dim, c.value_dim);
+        const uint64_t scratch_floats = AttentionScratchFloats(c.key_dim, c.value_dim, false);
         Guarded<float> scratch(2 * scratch_floats);
         AttentionArgs args = {};
         args.step = step;

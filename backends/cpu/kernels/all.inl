@@ -18,12 +18,11 @@ namespace {
 
 // Rows of a table, in the order of KernelTable, after isa, name, tokens_per_task,
 // tiles_per_task and products_per_piece.
-#define SAMARA_KERNELS                                                                         \
-  {PackFloat<KeepF32, 1>, PackFloat<KeepF32, 1>, PackFloat<RoundBf16, 2>, SAMARA_QUANT_PACKS}, \
-      {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,                \
-       SAMARA_QUANT_LINEARS},                                                                  \
-      RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},           \
-      StateWrite<KvF32>, StateWrite<KvF16>, StateWriteQ8, Attention<KvF32>, Attention<KvF16>,  \
-      Attention<KvQ8>,                                                                         \
-      {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>},  \
+#define SAMARA_KERNELS                                                                             \
+  {PackFloat<KeepF32, 1>, PackFloat<KeepF32, 1>, PackFloat<RoundBf16, 2>, SAMARA_QUANT_PACKS},     \
+      {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,                    \
+       SAMARA_QUANT_LINEARS},                                                                      \
+      RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},               \
+      StateWrite<KvF32>, StateWrite<KvF16>, StateWriteQ8, AttentionF32, AttentionF16, AttentionQ8, \
+      {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>},      \
       BatchMatmul

@@ -21,7 +21,7 @@ struct AttentionScratch {
   float* sum_out;    // the same
   float* old_scale;  // [16 rows]: what the sums so far, and this chunk's, are multiplied with
   float* new_scale;
-  float* widened;  // Q8_0: a chunk's keys or values as F32, in the layout of F32
+  float* widened;  // a chunk's keys or values as F32, in the layout of F32
   uint64_t value_stride;
 };
 
@@ -157,39 +157,48 @@ SAMARA_NOINLINE void ValuesOfRows(const uint8_t* block, uint64_t dim,
   }
 }
 
-// p_j and l_c of one row's chunk from its scores; returns m_c.
-SAMARA_INLINE float SoftmaxChunk(float* p, int lo, int hi, float softcap, float* sum) {
-  F32x16 s[4];
-  for (int v = 0; v < 4; ++v) {
-    s[v] = Load(p + 16 * v);
-    if (softcap > 0) s[v] = Mul(Set(softcap), Tanh(Div(s[v], Set(softcap))));
-  }
-  F32x16 total = Set(0.0f);
-  if (lo == 0 && hi == 64) {
-    const float m = MaxLane(Max(Max(s[0], s[1]), Max(s[2], s[3])));
-    for (int v = 0; v < 4; ++v) {
-      s[v] = ExpNegative(Sub(s[v], Set(m)));
-      Store(p + 16 * v, s[v]);
-      total = Add(total, s[v]);
-    }
-    *sum = Tree16(total);
-    return m;
-  }
-  F32x16 top = Set(-__builtin_inff());
-  Mask16 mask[4];
-  for (int v = 0; v < 4; ++v) {
+// m_c, p_j and l_c of a chunk for all rows that see some of it. Each of the three passes has rows
+// that wait for nothing of one another, so that their latencies overlap.
+SAMARA_NOINLINE void SoftmaxOfRows(const AttentionRow* rows, int n, float softcap,
+                                   const AttentionScratch& scratch, float* m, float* l) {
+  const auto lanes = [](int lo, int hi, int v) {
     const int a = lo - 16 * v, b = hi - 16 * v;
-    mask[v] = LaneRange(a < 0 ? 0 : a > 16 ? 16 : a, b < 0 ? 0 : b > 16 ? 16 : b);
-    top = Max(top, Select(mask[v], s[v], Set(-__builtin_inff())));
+    return LaneRange(a < 0 ? 0 : a > 16 ? 16 : a, b < 0 ? 0 : b > 16 ? 16 : b);
+  };
+  const F32x16 nothing = Set(-__builtin_inff());
+  for (int r = 0; r < n; ++r) {
+    const int lo = rows[r].chunk_lo, hi = rows[r].chunk_hi;
+    if (lo >= hi) continue;
+    float* p = scratch.p + r * 64;
+    F32x16 top = nothing;
+    for (int v = 0; v < 4; ++v) {
+      F32x16 s = Load(p + 16 * v);
+      if (softcap > 0) {
+        s = Mul(Set(softcap), Tanh(Div(s, Set(softcap))));
+        Store(p + 16 * v, s);
+      }
+      top = Max(top, lo == 0 && hi == 64 ? s : Select(lanes(lo, hi, v), s, nothing));
+    }
+    m[r] = MaxLane(top);
   }
-  const float m = MaxLane(top);
-  for (int v = 0; v < 4; ++v) {
-    s[v] = Select(mask[v], ExpNegative(Sub(s[v], Set(m))), Set(0.0f));
-    Store(p + 16 * v, s[v]);
-    total = Add(total, s[v]);
+  for (int r = 0; r < n; ++r) {
+    const int lo = rows[r].chunk_lo, hi = rows[r].chunk_hi;
+    if (lo >= hi) continue;
+    float* p = scratch.p + r * 64;
+    const F32x16 top = Set(m[r]);
+    for (int v = 0; v < 4; ++v) {
+      F32x16 e = ExpNegative(Sub(Load(p + 16 * v), top));
+      if (lo != 0 || hi != 64) e = Select(lanes(lo, hi, v), e, Set(0.0f));
+      Store(p + 16 * v, e);
+    }
   }
-  *sum = Tree16(total);
-  return m;
+  for (int r = 0; r < n; ++r) {
+    const float* p = scratch.p + r * 64;
+    if (rows[r].chunk_lo < rows[r].chunk_hi) {
+      l[r] =
+          Tree16(Add(Add(Add(Add(Set(0.0f), Load(p)), Load(p + 16)), Load(p + 32)), Load(p + 48)));
+    }
+  }
 }
 
 // What depends on the type of keys and values; all the rest is there once.
@@ -199,7 +208,11 @@ struct KvKernels {
   void (*values)(const uint8_t* values, uint64_t dim, const AttentionScratch& scratch, int row,
                  int end, const ValueRun& run, const uint8_t* ahead);
   uint64_t key_bytes, value_bytes;  // of a head of a block
-  bool widened;                     // scores and values want F32, made of Q8_0
+  // To F32, once for all rows: of keys, of the values of slots [begin, end); nullptr for F32. They
+  // fetch `ahead`, as many bytes as are read, meanwhile.
+  void (*widen_keys)(const uint8_t* keys, uint64_t dim, float* to, const uint8_t* ahead);
+  void (*widen_values)(const uint8_t* values, uint64_t dim, int begin, int end, float* to,
+                       const uint8_t* ahead);
 };
 
 // Weighted values of all rows. Rows may see different slots: a run of slots goes to the rows that
@@ -228,8 +241,7 @@ SAMARA_INLINE void ChunkValues(const KvKernels& kv, const uint8_t* values, uint6
   }
 }
 
-// Keys of a chunk from Q8_0 to F32, exact: once for all rows. Fetches `ahead`, as many bytes as are
-// read, meanwhile.
+// Q8_0, exact.
 SAMARA_NOINLINE void WidenKeys(const uint8_t* keys, uint64_t dim, float* to, const uint8_t* ahead) {
   const int8_t* q = reinterpret_cast<const int8_t*>(keys);
   const uint16_t* scales = reinterpret_cast<const uint16_t*>(keys + dim * 64);
@@ -247,7 +259,6 @@ SAMARA_NOINLINE void WidenKeys(const uint8_t* keys, uint64_t dim, float* to, con
   }
 }
 
-// The same for the values of slots [begin, end).
 SAMARA_NOINLINE void WidenValues(const uint8_t* values, uint64_t dim, int begin, int end, float* to,
                                  const uint8_t* ahead) {
   const int8_t* q = reinterpret_cast<const int8_t*>(values);
@@ -309,17 +320,12 @@ SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const KvKernels& 
     const int begin = static_cast<int>(lo > first ? (lo - first) / 16 : 0);
     const int end = static_cast<int>(hi - first < 64 ? (hi - first + 15) / 16 : 4);
     const uint8_t* ahead = values;
-    if (kv.widened) {
-      WidenKeys(keys, args.key_dim, scratch.widened, ahead);
+    if (kv.widen_keys != nullptr) {
+      kv.widen_keys(keys, args.key_dim, scratch.widened, ahead);
       keys = ahead = reinterpret_cast<const uint8_t*>(scratch.widened);  // all is fetched
     }
     kv.scores(keys, args.key_dim, begin, end, scratch, n, ahead);
-    for (int r = 0; r < n; ++r) {
-      if (rows[r].chunk_lo < rows[r].chunk_hi) {
-        chunk_m[r] = SoftmaxChunk(scratch.p + r * 64, rows[r].chunk_lo, rows[r].chunk_hi,
-                                  args.softcap, &chunk_l[r]);
-      }
-    }
+    SoftmaxOfRows(rows, n, args.softcap, scratch, chunk_m, chunk_l);
     // Merge: all rows at once in lanes; rows that see nothing of the chunk keep theirs.
     const F32x16 old_m = Load(m), this_m = Load(chunk_m);
     const F32x16 both = Max(old_m, this_m);
@@ -329,9 +335,9 @@ SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const KvKernels& 
     Store(merged_l, Fma(Load(l), a, Mul(Load(chunk_l), b)));
     Store(scratch.old_scale, a);
     Store(scratch.new_scale, b);
-    if (kv.widened) {
-      WidenValues(values, args.value_dim, lo > first ? static_cast<int>(lo - first) : 0,
-                  hi - first < 64 ? static_cast<int>(hi - first) : 64, scratch.widened, next);
+    if (kv.widen_values != nullptr) {
+      kv.widen_values(values, args.value_dim, lo > first ? static_cast<int>(lo - first) : 0,
+                      hi - first < 64 ? static_cast<int>(hi - first) : 64, scratch.widened, next);
       values = next = reinterpret_cast<const uint8_t*>(scratch.widened);
     }
     ChunkValues(kv, values, args.value_dim, rows, n, scratch, next);
@@ -417,14 +423,26 @@ SAMARA_NOINLINE void AttentionTasks(const AttentionArgs& args, const KvKernels& 
 }
 
 template <typename Kv>
-void Attention(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
-  const KvKernels kv = {ScoresOfRows<Kv>, ValuesOfRows<Kv>, Kv::HeadBytes(args.key_dim),
-                        Kv::HeadBytes(args.value_dim), false};
-  AttentionTasks(args, kv, begin, end, worker);
+KvKernels KernelsOf(const AttentionArgs& args) {
+  return {ScoresOfRows<Kv>,
+          ValuesOfRows<Kv>,
+          Kv::HeadBytes(args.key_dim),
+          Kv::HeadBytes(args.value_dim),
+          nullptr,
+          nullptr};
 }
-template <>
-void Attention<KvQ8>(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
-  const KvKernels kv = {ScoresOfRows<KvF32>, ValuesOfRows<KvF32>, KvQ8::HeadBytes(args.key_dim),
-                        KvQ8::HeadBytes(args.value_dim), true};
+void AttentionF32(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+  AttentionTasks(args, KernelsOf<KvF32>(args), begin, end, worker);
+}
+void AttentionF16(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+  AttentionTasks(args, KernelsOf<KvF16>(args), begin, end, worker);
+}
+void AttentionQ8(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+  const KvKernels kv = {ScoresOfRows<KvF32>,
+                        ValuesOfRows<KvF32>,
+                        KvQ8::HeadBytes(args.key_dim),
+                        KvQ8::HeadBytes(args.value_dim),
+                        WidenKeys,
+                        WidenValues};
   AttentionTasks(args, kv, begin, end, worker);
 }
