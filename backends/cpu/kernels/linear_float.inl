@@ -83,9 +83,7 @@ template <typename W, int kV, int kT, int kW, bool kPrefetch>
 SAMARA_INLINE void FloatSteps(const uint8_t* w, const float* x, uint64_t steps,
                               F32x16 (&acc)[kV][kT]) {
   for (uint64_t k = 0; k < steps; ++k) {
-    if (kPrefetch) {
-      for (uint64_t line = 0; line < W::kStepBytes; line += 64) Prefetch(w + kPrefetchBytes + line);
-    }
+    if (kPrefetch && k % 4 == 0) PrefetchFar(w + kPrefetchBytes);  // as for quantized weights
     W::template Step<kV, kT, kW>(w, x, acc);
     w += W::kStepBytes;
     x += W::kWords * kW;

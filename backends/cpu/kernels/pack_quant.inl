@@ -44,8 +44,8 @@ SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32
 
 // Packs activations for a codec; `sums` becomes what its kernel adds: the bias's correction of each
 // block's integer dot or, for a codec with a minimum, the sum itself as a float.
-SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimum,
-                                   uint64_t begin, uint64_t end) {
+SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimum, uint64_t begin,
+                                 uint64_t end) {
   const uint64_t blocks = (args.cols + 31) / 32;
   for (uint64_t t0 = begin; t0 < end;) {
     const uint64_t w = TileWidth(t0, end);
