@@ -222,7 +222,10 @@ samara_status samara_plan(const char* path, const samara_model_options* options,
 }
 
 uint64_t samara_model_allocated(const samara_model* model) {
-  return model == nullptr ? 0 : Of(model)->allocated();
+  if (model == nullptr) return 0;
+  Model& m = *const_cast<Model*>(Of(model));
+  const Lock lock(m.mutex);
+  return m.allocated();
 }
 
 size_t samara_tokenize_work_size(const samara_model* model, size_t text_bytes) {

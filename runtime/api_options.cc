@@ -46,6 +46,10 @@ Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
   out->load.decompose = options->decompose != 0;
   out->load.keep_values = options->keep_values != 0;
   out->load.profile = options->profile;
+  out->load.threading.affinity = options->affinity;
+  out->load.threading.pin_caller = options->pin_caller != 0;
+  out->load.threading.parallel = options->parallel;
+  out->load.threading.parallel_user = options->parallel_user;
   out->callbacks.log = options->log;
   out->callbacks.progress = options->progress;
   out->callbacks.user = options->user;

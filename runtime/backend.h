@@ -154,10 +154,29 @@ struct InPlaceDelete {
 template <typename T>
 using InPlacePtr = std::unique_ptr<T, InPlaceDelete>;
 
+// The caller's way to run body(context, worker) for each worker below n_workers; the contract is
+// samara_parallel_fn's.
+using WorkerBody = void (*)(void* context, uint32_t worker);
+using ParallelFn = void (*)(void* user, uint32_t n_workers, WorkerBody body, void* context);
+
+// Where the workers of a host backend come from and where they run.
+struct Threading {
+  const char* affinity = nullptr;  // processors, "0,2-3"; nullptr or "": wherever the system likes
+  bool pin_caller = false;         // the calling thread too, to the first of them, for each Run
+  ParallelFn parallel = nullptr;   // the caller's pool; nullptr: threads of our own
+  void* parallel_user = nullptr;
+  // Workers that may run at once; 0: as many as there are processors to use. For tests: if set, even
+  // the smallest job is shared.
+  uint32_t n_processors = 0;
+
+  bool placed() const { return affinity != nullptr && *affinity != '\0'; }
+};
+
 struct DeviceOptions {
   uint32_t n_threads = 1;           // host workers, the calling thread included
   uint64_t thread_stack_bytes = 0;  // 0: the default, kThreadStackBytes
   const char* isa = nullptr;        // CPU: "scalar", "avx2", ...; nullptr: best available
+  Threading threading;
 };
 inline constexpr uint64_t kThreadStackBytes = uint64_t{256} << 10;
 

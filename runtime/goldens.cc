@@ -46,6 +46,7 @@ Status Run(const std::string& path, const Backend& backend, const LoadOptions& b
   LoadOptions options;
   options.isa = base.isa;
   options.n_threads = base.n_threads;
+  options.threading = base.threading;
   options.decompose = base.decompose;
   options.memory_budget = base.memory_budget;
   options.n_ctx = static_cast<uint32_t>(std::max<size_t>(ids.size(), 1));

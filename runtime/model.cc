@@ -38,6 +38,7 @@ class Loader {
     DeviceOptions options;
     options.n_threads = plan_.options.n_threads;
     options.isa = plan_.options.isa;
+    options.threading = plan_.options.threading;
     SAMARA_RETURN_IF_ERROR(model_.backend->Open(options, &ledger_, &model_.device));
     SAMARA_RETURN_IF_ERROR(AllocateStates());
     SAMARA_RETURN_IF_ERROR(

@@ -1,13 +1,11 @@
 #include "runtime/plan.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <string_view>
 
 #include "formats/operands.h"
 #include "runtime/model.h"
+#include "runtime/processors.h"
 #include "runtime/profile.h"
 #include "runtime/sampler.h"
 #include "runtime/session.h"
@@ -43,17 +41,6 @@ namespace {
 
 using Ull = unsigned long long;
 
-uint32_t UsableCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    const int n = CPU_COUNT(&set);
-    if (n > 0) return static_cast<uint32_t>(n);
-  }
-  const long n = sysconf(_SC_NPROCESSORS_ONLN);  // more CPUs than a cpu_set_t holds
-  return n > 0 ? static_cast<uint32_t>(n) : 1;
-}
-
 Status Range(const char* name, uint64_t value, uint64_t most) {
   if (value <= most) return {};
   return InvalidArgument("option %s is %llu, at most %llu", name, static_cast<Ull>(value),
@@ -77,6 +64,25 @@ class Planner {
   }
 
  private:
+  // One thread a processor.
+  static Status ResolveThreads(LoadOptions* o) {
+    uint32_t usable = 0;
+    if (o->threading.placed()) {
+      if (o->threading.parallel != nullptr) {
+        return InvalidArgument("affinity places Samara's threads; the caller's pool has its own");
+      }
+      std::vector<uint32_t> processors;
+      SAMARA_RETURN_IF_ERROR(ParseProcessorList(o->threading.affinity, &processors));
+      usable = static_cast<uint32_t>(processors.size());
+    } else if (o->threading.pin_caller) {
+      return InvalidArgument("pin_caller is set, but affinity names no processor");
+    }
+    if (o->n_threads != 0) return {};
+    if (usable == 0) usable = UsableProcessors();
+    o->n_threads = std::min(usable, kMaxThreads);
+    return {};
+  }
+
   Status Resolve() {
     LoadOptions& o = plan_->options;
     o = options_;
@@ -85,7 +91,7 @@ class Planner {
     SAMARA_RETURN_IF_ERROR(Range("n_ctx", o.n_ctx, INT32_MAX));
     SAMARA_RETURN_IF_ERROR(Range("profile", o.profile, Profile::kMaxEvents));
     if (package_.entries.empty()) return InvalidFile("the package has no entry point");
-    if (o.n_threads == 0) o.n_threads = std::min(UsableCpus(), kMaxThreads);
+    SAMARA_RETURN_IF_ERROR(ResolveThreads(&o));
     if (o.n_ctx == 0) {
       o.n_ctx =
           static_cast<uint32_t>(std::clamp<uint64_t>(package_.trained_context, 1, kDefaultContext));
@@ -306,6 +312,7 @@ class Planner {
     DeviceOptions device;
     device.n_threads = o.n_threads;
     device.isa = o.isa;
+    device.threading = o.threading;
     SAMARA_RETURN_IF_ERROR(backend_.MeasureDevice(device, &list));
     for (const LoweredGraph& bucket : plan_->buckets) {
       list.Add(items::CompiledPlan(bucket.bucket_tokens), bucket.measure.plan_bytes);

@@ -31,6 +31,7 @@ struct LoadOptions {
   bool decompose = false;
   bool keep_values = false;
   uint32_t profile = 0;  // events that are kept; 0: no profile
+  Threading threading;
 };
 
 // What the plan must know of the file besides its package.

@@ -119,6 +119,8 @@ samara_model_options RunFlags::Options() const {
   options.struct_size = sizeof(options);
   options.backend = backend.c_str();
   options.n_threads = threads;
+  options.affinity = affinity.c_str();
+  options.pin_caller = affinity.empty() ? 0 : 1;  // these programs step on one thread of their own
   options.n_ctx = ctx;
   options.kv_type = KvTypeNamed(kv_type);
   options.memory_budget = memory_budget;
@@ -167,6 +169,10 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
   const std::string group = "Running";
   app->add_option("--threads", flags->threads, "threads; default: the CPUs this process may use")
       ->type_name("N")
+      ->group(group);
+  app->add_option("--affinity", flags->affinity,
+                  "processors to run on, as in 0,2-3, one thread each; default: any")
+      ->type_name("LIST")
       ->group(group);
   app->add_option("--backend", flags->backend, "auto, cpu, reference, ...")
       ->type_name("B")

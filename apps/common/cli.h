@@ -48,6 +48,7 @@ samara_kv_type KvTypeNamed(std::string_view name);
 struct RunFlags {
   uint32_t threads = 0;
   std::string backend = "auto";
+  std::string affinity;
   uint32_t ctx = 0;
   std::string kv_type;
   uint64_t memory_budget = 0;

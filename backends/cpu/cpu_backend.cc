@@ -21,6 +21,7 @@ class CpuPartition final : public Partition {
  public:
   Status Run(const void* step) override {
     const FloatEnv float_env;
+    const CallerPlace place(*pool_);
     RunContext context;
     context.step = static_cast<const uint8_t*>(step);
     context.layout = &layout_;
@@ -80,9 +81,18 @@ uint64_t CallListBytes(uint64_t n) { return (n * sizeof(void*) + 63) / 64 * 64; 
 
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(const KernelTable* kernels, uint32_t n_threads) : kernels_(kernels) {
-    std::snprintf(description_, sizeof description_, "cpu %s, %u thread%s", kernels->name,
-                  n_threads, n_threads == 1 ? "" : "s");
+  explicit CpuDevice(const KernelTable* kernels) : kernels_(kernels) {}
+
+  Status Start(const DeviceOptions& options, void* workers, void* stacks, uint64_t stack_bytes) {
+    SAMARA_RETURN_IF_ERROR(
+        pool_.Start(options.n_threads, options.threading, workers, stacks, stack_bytes));
+    const uint32_t n = options.n_threads;
+    char more[32] = "";
+    if (pool_.n_running() < n) std::snprintf(more, sizeof more, ", %u running", pool_.n_running());
+    std::snprintf(description_, sizeof description_, "cpu %s, %u %s%s%s%s", kernels_->name, n,
+                  options.threading.parallel == nullptr ? "thread" : "worker", n == 1 ? "" : "s",
+                  options.threading.parallel == nullptr ? "" : " of the caller", more);
+    return Status();
   }
 
   const char* description() const override { return description_; }
@@ -146,8 +156,6 @@ class CpuDevice final : public Device {
   void RequestCancel() override { cancel_.store(true, std::memory_order_relaxed); }
   void ClearCancel() override { cancel_.store(false, std::memory_order_relaxed); }
 
-  ThreadPool* pool() { return &pool_; }
-
  private:
   static uint8_t* Address(uint64_t handle, uint64_t offset) {
     return reinterpret_cast<uint8_t*>(static_cast<uintptr_t>(handle)) + offset;
@@ -155,7 +163,7 @@ class CpuDevice final : public Device {
 
   const KernelTable* kernels_;
   std::atomic<bool> cancel_{false};
-  char description_[64];
+  char description_[96] = "";
   ThreadPool pool_;
 };
 
@@ -171,6 +179,11 @@ Status CheckOptions(const DeviceOptions& options, uint64_t* stack_bytes) {
         static_cast<unsigned long long>(*stack_bytes));
   }
   return Status();
+}
+
+// Listed and taken for all of them: how many will run is known on the machine only.
+bool HasWorkers(const DeviceOptions& options) {
+  return options.n_threads > 1 && options.threading.parallel == nullptr;
 }
 
 Status ChooseKernels(const char* isa, const KernelTable** kernels) {
@@ -204,7 +217,7 @@ class CpuBackendImpl final : public Backend {
     uint64_t stack_bytes = 0;
     SAMARA_RETURN_IF_ERROR(CheckOptions(options, &stack_bytes));
     list->Add(kDeviceItem, sizeof(CpuDevice));
-    if (options.n_threads > 1) {
+    if (HasWorkers(options)) {
       list->Add(kWorkersItem, ThreadPool::WorkerBytes(options.n_threads));
       list->Add(kStacksItem, (options.n_threads - 1) * stack_bytes, 4096, MemoryClass::kStack);
     }
@@ -230,15 +243,15 @@ class CpuBackendImpl final : public Backend {
     void* block = nullptr;
     SAMARA_RETURN_IF_ERROR(ledger->Take(kDeviceItem, sizeof(CpuDevice), &block));
     void *workers = nullptr, *stacks = nullptr;
-    if (options.n_threads > 1) {
+    if (HasWorkers(options)) {
       SAMARA_RETURN_IF_ERROR(
           ledger->Take(kWorkersItem, ThreadPool::WorkerBytes(options.n_threads), &workers));
       SAMARA_RETURN_IF_ERROR(
           ledger->Take(kStacksItem, (options.n_threads - 1) * stack_bytes, &stacks));
     }
-    CpuDevice* made = new (block) CpuDevice(kernels, options.n_threads);
+    CpuDevice* made = new (block) CpuDevice(kernels);
     InPlacePtr<Device> owned(made);
-    SAMARA_RETURN_IF_ERROR(made->pool()->Start(options.n_threads, workers, stacks, stack_bytes));
+    SAMARA_RETURN_IF_ERROR(made->Start(options, workers, stacks, stack_bytes));
     *device = std::move(owned);
     return Status();
   }

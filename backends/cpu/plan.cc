@@ -23,15 +23,8 @@ StepAccess ResolveAccess(const StepAccess& offsets, const RunContext& context) {
 
 bool RunRows(RunContext* context, uint64_t n, uint64_t work, ThreadPool::TaskFn fn,
              const void* job) {
-  // Below this a hand-over costs more than it saves.
-  constexpr uint64_t kWorthSharing = 1 << 15;
-  // Between two looks at the cancel flag.
-  constexpr uint64_t kMostWork = 1 << 20;
+  constexpr uint64_t kMostWork = 1 << 20;  // of a piece
   if (work == 0) work = 1;
-  if (n <= kWorthSharing / work) {
-    if (n > 0) fn(job, 0, n, 0);
-    return true;
-  }
   return context->pool->Run(n, work < kMostWork ? kMostWork / work : 1, fn, job, *context->cancel);
 }
 

@@ -1,12 +1,12 @@
 #include "backends/cpu/thread_pool.h"
 
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <new>
 
 #include "runtime/float_env.h"
@@ -20,9 +20,19 @@ namespace samara::cpu {
 namespace {
 
 constexpr uint32_t kOpen = 1, kInside = 2, kInsideMask = 0xffe, kJob = 0x1000;
-// About 50 microseconds of pause instructions: longer than the serial operators between two
-// products.
-constexpr uint32_t kSpins = 3000;
+// How long a worker waits for the next job, and the caller for the last pieces, before it sleeps:
+// longer than the serial operators between two products, and than a piece.
+constexpr int64_t kIdleSpin = 50'000, kEndSpin = 200'000;  // nanoseconds
+// Pauses between two looks at the clock, and the gap between two looks that is no pause any more:
+// the system gave the processor to somebody else.
+constexpr uint32_t kPauses = 64;
+constexpr int64_t kGap = 100'000;
+// For so long after a sign that processors are shared nobody spins. A thread that sleeps when it
+// has nothing to do is given its processor back at once when it has; one that spins uses up its
+// share, and is then preempted in the middle of a piece, for which all others wait.
+constexpr int64_t kRestless = 50'000'000;
+// A job of less than a piece divided by this is not shared: a hand-over takes about a microsecond.
+constexpr uint64_t kSharedShare = 32;
 
 #if defined(__SANITIZE_THREAD__)
 constexpr bool kThreadSanitizer = true;
@@ -38,6 +48,12 @@ void Pause() {
 #elif defined(__aarch64__)
   asm volatile("isb" ::: "memory");
 #endif
+}
+
+int64_t Now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 #if defined(__linux__)
@@ -56,45 +72,57 @@ void WaitWhile(std::atomic<uint32_t>* word, uint32_t value) { word->wait(value);
 void WakeSome(std::atomic<uint32_t>* word, uint32_t) { word->notify_all(); }
 #endif
 
-uint32_t UsableProcessors() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    const int n = CPU_COUNT(&set);
-    if (n > 0) return static_cast<uint32_t>(n);
-  }
-#endif
-  const long n = sysconf(_SC_NPROCESSORS_ONLN);
-  return n > 0 ? static_cast<uint32_t>(n) : 1;
-}
-
 }  // namespace
 
-Status ThreadPool::Start(uint32_t n_threads, void* workers, void* stacks, uint64_t stack_bytes) {
-  n_threads_ = n_threads;
-  n_processors_ = UsableProcessors();
+Status ThreadPool::Start(uint32_t n_threads, const Threading& threading, void* workers,
+                         void* stacks, uint64_t stack_bytes) {
+  n_threads_ = n_running_ = n_threads;
+  shares_all_ = threading.n_processors != 0;
+  if (threading.parallel != nullptr) {
+    parallel_ = threading.parallel;
+    parallel_user_ = threading.parallel_user;
+    return Status();
+  }
+  std::vector<uint32_t> processors;
+  if (threading.placed()) {
+    SAMARA_RETURN_IF_ERROR(ParseProcessorList(threading.affinity, &processors));
+    SAMARA_RETURN_IF_ERROR(CheckProcessors(processors));
+    if (threading.pin_caller) caller_processor_ = processors[0];
+  }
+  uint32_t n_processors = threading.n_processors;
+  if (n_processors == 0) {
+    n_processors =
+        processors.empty() ? UsableProcessors() : static_cast<uint32_t>(processors.size());
+  }
+  n_running_ = n_threads < n_processors ? n_threads : n_processors;
   // Spinning pays only where a worker does not take the processor from the thread that it waits
   // for.
-  spins_ = n_threads <= n_processors_ ? kSpins : 0;
-  if (n_threads <= 1) return Status();
+  spins_ = n_running_ <= UsableProcessors();
+  if (n_running_ <= 1) return Status();
   workers_ = static_cast<Worker*>(workers);
   stacks_ = static_cast<uint8_t*>(stacks);
   stack_bytes_ = stack_bytes;
+  return StartWorkers(processors);
+}
+
+Status ThreadPool::StartWorkers(const std::vector<uint32_t>& processors) {
   const long page = sysconf(_SC_PAGESIZE);
   const uint64_t page_bytes = page > 0 ? static_cast<uint64_t>(page) : 4096;
   const bool aligned =
-      reinterpret_cast<uintptr_t>(stacks) % page_bytes == 0 && stack_bytes % page_bytes == 0;
-  guard_bytes_ = aligned && stack_bytes >= 4 * page_bytes ? page_bytes : 0;
+      reinterpret_cast<uintptr_t>(stacks_) % page_bytes == 0 && stack_bytes_ % page_bytes == 0;
+  guard_bytes_ = aligned && stack_bytes_ >= 4 * page_bytes ? page_bytes : 0;
 
   // Signals of the program are handled by the program's threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = 0;
-  for (uint32_t i = 0; i + 1 < n_threads && error == 0; ++i) {
+  for (uint32_t i = 0; i + 1 < n_running_ && error == 0; ++i) {
     Worker* worker = new (workers_ + i) Worker;
     worker->pool = this;
     worker->index = i + 1;
+    worker->processor =
+        processors.empty() ? kMaxProcessors : processors[(i + 1) % processors.size()];
     uint8_t* stack = stacks_ + i * stack_bytes_;
     if (guard_bytes_ != 0 && mprotect(stack, guard_bytes_, PROT_NONE) != 0) guard_bytes_ = 0;
     pthread_attr_t attributes;
@@ -111,9 +139,10 @@ Status ThreadPool::Start(uint32_t n_threads, void* workers, void* stacks, uint64
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     const uint32_t started = n_started_;
+    const uint32_t wanted = n_running_;
     Stop();
-    return ResourceExhausted("thread %u of %u could not be started: error %d", started + 2,
-                             n_threads, error);
+    return ResourceExhausted("thread %u of %u could not be started: error %d", started + 2, wanted,
+                             error);
   }
   return Status();
 }
@@ -126,7 +155,7 @@ void ThreadPool::Stop() {
   for (uint32_t i = 0; i < n_started_; ++i) pthread_join(workers_[i].thread, nullptr);
   // The memory goes back to its owner as it came.
   if (guard_bytes_ != 0) {
-    for (uint32_t i = 0; i + 1 < n_threads_; ++i) {
+    for (uint32_t i = 0; i + 1 < n_running_; ++i) {
       mprotect(stacks_ + i * stack_bytes_, guard_bytes_, PROT_READ | PROT_WRITE);
     }
   }
@@ -134,16 +163,56 @@ void ThreadPool::Stop() {
   n_started_ = 0;
 }
 
+// A wait with pauses: Once pauses and says whether to go on so.
+class ThreadPool::Spin {
+ public:
+  Spin(ThreadPool* pool, int64_t limit) : pool_(pool), limit_(limit) {}
+
+  void Restart() { n_ = 0; }
+  bool Once() {
+    if (n_ % kPauses == 0 && !LookAtClock()) return false;
+    ++n_;
+    Pause();
+    return true;
+  }
+
+ private:
+  bool LookAtClock() {
+    if (!pool_->spins_) return false;
+    const int64_t now = Now();
+    if (n_ == 0) {
+      begin_ = now;
+    } else if (now - last_ > kGap) {
+      pool_->restless_until_.store(now + kRestless, std::memory_order_relaxed);
+      return false;
+    }
+    last_ = now;
+    return now - begin_ < limit_ && now >= pool_->restless_until_.load(std::memory_order_relaxed);
+  }
+
+  ThreadPool* const pool_;
+  const int64_t limit_;
+  uint32_t n_ = 0;
+  int64_t begin_ = 0, last_ = 0;
+};
+
 void* ThreadPool::WorkerMain(void* argument) {
   const FloatEnv float_env;
   Worker* worker = static_cast<Worker*>(argument);
+  // Taken away since it was checked: then the system places this worker.
+  if (worker->processor != kMaxProcessors) SetAffinity(worker->processor);
   worker->pool->WorkerLoop(worker->index);
   return nullptr;
 }
 
+void ThreadPool::CallersWorker(void* pool, uint32_t worker) {
+  const FloatEnv float_env;
+  static_cast<ThreadPool*>(pool)->Work(worker);
+}
+
 void ThreadPool::WorkerLoop(uint32_t index) {
   uint32_t last_job = 0;
-  uint32_t idle = 0;
+  Spin spin(this, kIdleSpin);
   while (!stop_.load(std::memory_order_relaxed)) {
     uint32_t state = state_.load();
     const uint32_t job = state & ~(kOpen | kInsideMask);
@@ -158,11 +227,8 @@ void ThreadPool::WorkerLoop(uint32_t index) {
         caller_waits_.store(0);
         WakeSome(&caller_waits_, 1);
       }
-      idle = 0;
-    } else if (idle < spins_) {
-      ++idle;
-      Pause();
-    } else {
+      spin.Restart();
+    } else if (!spin.Once()) {
       // Whoever opens a job changes the word first and looks at the sleepers after: no wake is
       // lost.
       sleepers_.fetch_add(1);
@@ -170,8 +236,7 @@ void ThreadPool::WorkerLoop(uint32_t index) {
       const bool open = (state & kOpen) != 0 && (state & ~(kOpen | kInsideMask)) != last_job;
       if (!open && !stop_.load()) WaitWhile(&state_, state);
       sleepers_.fetch_sub(1);
-      idle = 0;
-      // Without spinning a spurious wake goes straight back to sleep.
+      spin.Restart();
     }
   }
 }
@@ -181,7 +246,7 @@ bool ThreadPool::TakePiece(uint64_t* begin, uint64_t* end) {
   for (;;) {
     if (next >= n_tasks_) return false;
     // Large pieces first: long streams of memory, and small ones at the end even out the finish.
-    uint64_t piece = (n_tasks_ - next) / (2 * uint64_t{n_threads_});
+    uint64_t piece = (n_tasks_ - next) / (2 * uint64_t{n_running_});
     piece = piece < 1 ? 1 : piece > max_piece_ ? max_piece_ : piece;
     if (next_.compare_exchange_weak(next, next + piece, std::memory_order_relaxed)) {
       *begin = next;
@@ -201,7 +266,7 @@ bool ThreadPool::Run(uint64_t n_tasks, uint64_t max_piece, TaskFn fn, const void
                      const std::atomic<bool>& cancel) {
   if (n_tasks == 0) return true;
   if (max_piece == 0) max_piece = 1;
-  if (n_threads_ == 1 || n_tasks == 1) {
+  if (n_running_ == 1 || n_tasks == 1 || (!shares_all_ && n_tasks <= max_piece / kSharedShare)) {
     for (uint64_t begin = 0; begin < n_tasks; begin += max_piece) {
       if (cancel.load(std::memory_order_relaxed)) return false;
       const uint64_t rest = n_tasks - begin;
@@ -215,24 +280,25 @@ bool ThreadPool::Run(uint64_t n_tasks, uint64_t max_piece, TaskFn fn, const void
   n_tasks_ = n_tasks;
   max_piece_ = max_piece;
   next_.store(0, std::memory_order_relaxed);
+  if (parallel_ != nullptr) {
+    parallel_(parallel_user_, static_cast<uint32_t>(n_tasks < n_running_ ? n_tasks : n_running_),
+              CallersWorker, this);
+    Work(0);  // what a body that never ran would have taken
+    return next_.load(std::memory_order_relaxed) >= n_tasks;
+  }
   uint32_t state = state_.load(std::memory_order_relaxed);
   state_.store(((state & ~(kOpen | kInsideMask)) + kJob) | kOpen);
   const uint32_t sleepers = sleepers_.load();
   if (sleepers != 0) {
-    // No more than there are processors for, this thread's own not counted.
-    uint64_t wanted = n_tasks - 1 < n_threads_ - 1 ? n_tasks - 1 : n_threads_ - 1;
-    const uint64_t room = n_processors_ > 1 ? n_processors_ - 1 : 1;
-    if (wanted > room) wanted = room;
-    WakeSome(&state_, static_cast<uint32_t>(wanted));
+    WakeSome(&state_, static_cast<uint32_t>(n_tasks - 1 < n_started_ ? n_tasks - 1 : n_started_));
   }
   Work(0);
   state = state_.fetch_and(~kOpen) & ~kOpen;
   // Every piece is taken (or the job is cancelled); wait for the workers that are still in theirs.
-  for (uint32_t spin = 0; (state & kInsideMask) != 0; state = state_.load()) {
-    if (++spin <= spins_ * 4) {
-      Pause();
-      continue;
-    }
+  for (Spin spin(this, kEndSpin); (state & kInsideMask) != 0; state = state_.load()) {
+    if (spin.Once()) continue;
+    // A worker that takes so long over a piece has most likely lost its processor.
+    restless_until_.store(Now() + kRestless, std::memory_order_relaxed);
     caller_waits_.store(1);
     state = state_.load();
     if ((state & kInsideMask) != 0) WaitWhile(&caller_waits_, 1);

@@ -10,6 +10,7 @@
 
 #include "backends/cpu/kernel_table.h"
 #include "backends/reference/reference_backend.h"
+#include "tests/support/caller_pools.h"
 #include "tests/support/graph_runner.h"
 #include "tests/support/status.h"
 #include "tests/support/step_builder.h"
@@ -136,12 +137,34 @@ TEST_CASE(
       CAPTURE(way.chunk);
       CAPTURE(way.mates);
       RunnerOptions options;
-      options.device.n_threads = way.threads;
+      options.device.n_threads = options.device.threading.n_processors = way.threads;
       options.device.isa = tables[i]->name;
       std::vector<float> got;
       REQUIRE_OK(Feed(layer, CpuBackend(), options, way.chunk, way.mates, &got));
       REQUIRE(got.size() == want.size());
       CHECK(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("cpu: the same bits on a pool of the caller's") {
+  const Layer layer(9);
+  std::vector<float> want;
+  REQUIRE_OK(Feed(layer, CpuBackend(), {}, 50, 0, &want));
+  for (const NamedCallerPool& pool : kCallerPools) {
+    CAPTURE(std::string(pool.name));
+    for (uint32_t workers : {1u, 2u, 5u}) {
+      CAPTURE(workers);
+      CallerPool calls;
+      RunnerOptions options;
+      options.device.n_threads = options.device.threading.n_processors = workers;
+      options.device.threading.parallel = pool.run;
+      options.device.threading.parallel_user = &calls;
+      std::vector<float> got;
+      REQUIRE_OK(Feed(layer, CpuBackend(), options, 50, 1, &got));
+      REQUIRE(got.size() == want.size());
+      CHECK(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)) == 0);
+      CHECK(calls.most_workers.load() == (workers == 1 ? 0 : workers));
     }
   }
 }
@@ -230,7 +253,7 @@ TEST_CASE("cpu: a cancel ends a long run in time, and the next run works") {
   for (uint32_t threads : {1u, 4u}) {
     RunnerOptions options;
     options.max_tokens = 64;
-    options.device.n_threads = threads;
+    options.device.n_threads = options.device.threading.n_processors = threads;
     options.device.isa = "scalar";
     GraphRunner runner;
     REQUIRE_OK(runner.Init(m, CpuBackend(), options));

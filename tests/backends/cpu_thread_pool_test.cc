@@ -1,27 +1,45 @@
 #include <doctest/doctest.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "backends/cpu/thread_pool.h"
 #include "runtime/backend.h"
+#include "tests/support/caller_pools.h"
 
 namespace samara::cpu {
 namespace {
 
+using test::CallerPool;
+using test::kCallerPools;
+using test::NamedCallerPool;
+using test::RunOnThreads;
+
+Threading AllAtOnce(uint32_t n_threads) {
+  Threading threading;
+  threading.n_processors = n_threads;
+  return threading;
+}
+
 // A pool with its memory, as the device would give it.
 struct TestPool {
   explicit TestPool(uint32_t n_threads, uint64_t stack_bytes = kThreadStackBytes)
+      : TestPool(n_threads, AllAtOnce(n_threads), stack_bytes) {}
+  TestPool(uint32_t n_threads, const Threading& threading, uint64_t stack_bytes = kThreadStackBytes)
       : stacks_bytes(n_threads > 1 ? (n_threads - 1) * stack_bytes : 4096),
         workers(new (std::align_val_t{64}) uint8_t[n_threads * 64]()),
         stacks(mmap(nullptr, stacks_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                     0)) {
     REQUIRE(stacks != MAP_FAILED);
-    status = pool.Start(n_threads, workers, stacks, stack_bytes);
+    status = pool.Start(n_threads, threading, workers, stacks, stack_bytes);
   }
   ~TestPool() {
     pool.Stop();
@@ -144,6 +162,118 @@ TEST_CASE("thread pool: workers compute with subnormals whatever started them") 
   REQUIRE(pool.pool.Run(200000, 10, Job::Task, &job, never));
   CHECK(job.kept.load() == 200000);
 }
+
+TEST_CASE("thread pool: no more threads run than there are processors") {
+  const std::atomic<bool> never{false};
+  Threading two;
+  two.n_processors = 2;
+  TestPool pool(64, two);
+  REQUIRE(pool.status.ok());
+  CHECK(pool.pool.n_threads() == 64);
+  CHECK(pool.pool.n_running() == 2);
+  for (int round = 0; round < 100; ++round) {
+    Counter counter(100);
+    REQUIRE(pool.pool.Run(100, 1, Counter::Task, &counter, never));
+    REQUIRE(counter.worker_limit.load() < 2);
+  }
+  TestPool here(64, Threading());
+  REQUIRE(here.status.ok());
+  CHECK(here.pool.n_running() == std::min(UsableProcessors(), 64u));
+}
+
+TEST_CASE("thread pool: little work is done in place") {
+  const std::atomic<bool> never{false};
+  CallerPool calls;
+  Threading threading;
+  threading.parallel = RunOnThreads;
+  threading.parallel_user = &calls;
+  TestPool pool(4, threading);
+  REQUIRE(pool.status.ok());
+  for (const bool shared : {false, true}) {
+    CAPTURE(shared);
+    // A 32nd of a piece, and one task more.
+    const uint64_t n = shared ? 101 : 100;
+    Counter counter(n);
+    REQUIRE(pool.pool.Run(n, 3200, Counter::Task, &counter, never));
+    for (const auto& hits : counter.hits) REQUIRE(hits.load() == 1);
+    CHECK(calls.calls.load() == (shared ? 1 : 0));
+  }
+}
+
+TEST_CASE("thread pool: every task once on the caller's pool, whatever it is like") {
+  const std::atomic<bool> never{false};
+  for (const NamedCallerPool& callers : kCallerPools) {
+    CAPTURE(std::string(callers.name));
+    CallerPool calls;
+    Threading threading = AllAtOnce(5);
+    threading.parallel = callers.run;
+    threading.parallel_user = &calls;
+    ThreadPool pool;
+    REQUIRE(pool.Start(5, threading, nullptr, nullptr, 0).ok());
+    for (uint64_t n : {1u, 2u, 4u, 5u, 6u, 1000u}) {
+      CAPTURE(n);
+      calls.most_workers.store(0);
+      Counter counter(n);
+      REQUIRE(pool.Run(n, 3, Counter::Task, &counter, never));
+      for (const auto& hits : counter.hits) REQUIRE(hits.load() == 1);
+      REQUIRE(counter.worker_limit.load() < std::min<uint64_t>(n, 5));
+      CHECK(calls.most_workers.load() == (n == 1 ? 0 : std::min<uint64_t>(n, 5)));
+    }
+    const std::atomic<bool> cancelled{true};
+    Counter counter(1000);
+    CHECK_FALSE(pool.Run(1000, 3, Counter::Task, &counter, cancelled));
+  }
+}
+
+#if defined(__linux__)
+// Where each worker of a job of two tasks ran; both have been in it.
+struct Places {
+  std::atomic<int> arrived{0};
+  ProcessorSet of[2];
+  bool known[2] = {};
+  static void Task(const void* context, uint64_t, uint64_t, uint32_t worker) {
+    Places& self = *static_cast<Places*>(const_cast<void*>(context));
+    self.known[worker] = GetAffinity(&self.of[worker]);
+    self.arrived.fetch_add(1);
+    while (self.arrived.load() < 2) sched_yield();  // so the other one takes the other task
+  }
+};
+bool Only(const ProcessorSet& set, uint32_t processor) {
+  return set.Count() == 1 && set.Has(processor);
+}
+
+TEST_CASE("thread pool: workers stay where they are placed, the caller only while asked to") {
+  const std::atomic<bool> never{false};
+  ProcessorSet before, after;
+  REQUIRE(GetAffinity(&before));
+  std::vector<uint32_t> usable;
+  for (uint32_t i = 0; i < kMaxProcessors; ++i) {
+    if (before.Has(i)) usable.push_back(i);
+  }
+  const uint32_t first = usable.back(), second = usable.front();
+  for (const bool pin_caller : {false, true}) {
+    CAPTURE(pin_caller);
+    std::string list = std::to_string(first);
+    if (second != first) list += "," + std::to_string(second);
+    Threading threading = AllAtOnce(2);
+    threading.affinity = list.c_str();
+    threading.pin_caller = pin_caller;
+    TestPool pool(2, threading);
+    REQUIRE(pool.status.ok());
+    Places places;
+    {
+      const CallerPlace place(pool.pool);
+      REQUIRE(pool.pool.Run(2, 1, Places::Task, &places, never));
+    }
+    REQUIRE((places.known[0] && places.known[1]));
+    // One processor is both's.
+    CHECK(Only(places.of[1], second));
+    CHECK(Only(places.of[0], first) == (pin_caller || usable.size() == 1));
+    REQUIRE(GetAffinity(&after));
+    CHECK(std::memcmp(&before, &after, sizeof before) == 0);
+  }
+}
+#endif
 
 #if !defined(__SANITIZE_THREAD__)  // which needs stacks of its own
 TEST_CASE("thread pool: a stack that the system refuses is an error, and leaves nothing behind") {

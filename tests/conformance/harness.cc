@@ -141,7 +141,7 @@ const std::vector<Variant>& Variants() {
       for (const char* isa : {"", "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon", "neondot"}) {
         for (uint32_t threads : {1u, 3u}) {
           DeviceOptions options;
-          options.n_threads = threads;
+          options.n_threads = options.threading.n_processors = threads;
           options.isa = isa[0] == '\0' ? nullptr : isa;
           MemoryList memory;
           if (!backend->MeasureDevice(options, &memory).ok()) continue;
@@ -162,7 +162,7 @@ const std::vector<Variant>& Variants() {
     // Device memory that nobody but the backend may touch.
     static const MirrorBackend mirror(list.backends[0]);
     DeviceOptions options;
-    options.n_threads = 3;
+    options.n_threads = options.threading.n_processors = 3;
     all.push_back({&mirror, options, std::string("mirror of ") + list.backends[0]->name()});
     return all;
   }();

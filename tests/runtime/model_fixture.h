@@ -57,7 +57,7 @@ using SessionPtr = std::unique_ptr<Session, SessionCloser>;
 
 inline ModelPtr OpenTiny(const AlignedFile& file, const Backend& backend,
                          LoadOptions options = {}) {
-  if (options.n_threads == 0) options.n_threads = 2;
+  if (options.n_threads == 0) options.n_threads = options.threading.n_processors = 2;
   PackageFile memory;
   REQUIRE_OK(PackageFile::OpenMemory(file.data(), file.size(), &memory));
   Model* model = nullptr;

@@ -9,7 +9,9 @@
  *   - Handles: a model may be used by any thread; its sessions belong to it and are closed before it (closing the
  *     model first is an error and leaves it open). A session is used by one thread at a time; samara_step and
  *     everything that changes sessions of ONE model must not run at the same time (calls are serialized by a lock,
- *     except samara_cancel). Every close accepts NULL.
+ *     except samara_cancel). Logits stay until the model's next step, whoever takes it: threads that step sessions of
+ *     their own keep others out from step to samara_sample, or feed the last token again when they get
+ *     FAILED_PRECONDITION. Every close accepts NULL.
  *   - A failed samara_step poisons the sessions of that step: they answer SAMARA_FAILED_PRECONDITION until
  *     samara_session_reset.
  *   - Memory: samara_plan lists every byte; open and session_create allocate exactly what is listed; feed, step,
@@ -83,6 +85,19 @@ typedef void (*samara_log_fn)(void* user, samara_log_level level, const char* li
 /* Progress of loading or prefill; `stage` is "load" or "prefill". Return non-zero to cancel. */
 typedef int (*samara_progress_fn)(void* user, const char* stage, uint64_t done, uint64_t total);
 
+/* The caller's pool: calls body(context, worker) exactly once for each worker = 0, 1, ..., n_workers - 1 and returns
+ * when all of these calls have returned. They may run at the same time, on any threads, in any order, or one after the
+ * other on one thread: the results are the same bits. The bodies take the work from one counter, so one that starts
+ * late finds less of it, or none, and returns.
+ * Samara calls it from the thread that is in samara_step or samara_run, many times a step, one call at a time for a
+ * model; models that share a pool call it at the same time if they step at the same time. n_workers is at most the
+ * model's n_threads. What is too little to share is done without it. A body needs 256 KiB of stack, waits for nothing,
+ * and sets the floating-point environment for its own time. The function must not throw, and must not call Samara for
+ * this model (samara_cancel excepted). */
+typedef void (*samara_worker_fn)(void* context, uint32_t worker);
+typedef void (*samara_parallel_fn)(void* parallel_user, uint32_t n_workers, samara_worker_fn body,
+                                   void* context);
+
 typedef struct samara_model_options {
   size_t struct_size;
   const char* backend;    /* "auto" (default), "cpu", ...; an absent one is an error */
@@ -102,6 +117,19 @@ typedef struct samara_model_options {
   void* user; /* passed to the callbacks */
   uint32_t
       profile; /* events kept by a profile of the operators; 0: no profile, and no time is taken */
+
+  /* Threads. By default Samara has n_threads - 1 workers of its own beside the thread that steps; one that finds no
+   * work spins for some microseconds and then sleeps. There is no use in more than the processors that the process may
+   * use: such workers are counted in the memory list, but not started. */
+  samara_parallel_fn parallel; /* the caller's pool: Samara starts no thread; NULL: its own */
+  void* parallel_user;         /* passed to `parallel` */
+  /* Processors as in "0,2-3", each once (INVALID_ARGUMENT if this process may not use one; Linux only, else
+   * UNSUPPORTED). The first is the stepping thread's, the workers are pinned to those after it, one each, and
+   * n_threads = 0 means as many threads as processors are listed. Not together with `parallel`. NULL or "": the system
+   * places threads. */
+  const char* affinity;
+  uint32_t pin_caller; /* 1: the stepping thread runs on the first of them too while it steps; its
+                          own affinity is put back after each step. 0: it is left alone */
 } samara_model_options;
 #define SAMARA_MODEL_OPTIONS_INIT samara_model_options_init()
 static inline samara_model_options samara_model_options_init(void) {
