@@ -81,6 +81,7 @@ int PrintPlan(const PackageReader& file, const LoadFlags& flags, JsonWriter* jso
   if (status.ok()) {
     LoadOptions options;
     options.n_threads = flags.run.threads;
+    options.threading.affinity = flags.run.affinity.c_str();
     options.n_ctx = flags.run.ctx;
     options.max_sessions = flags.sessions;
     options.n_chunk = flags.batch;

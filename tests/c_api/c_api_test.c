@@ -40,6 +40,45 @@ static void ignore_line(void* user, const char* line) {
   (void)line;
 }
 
+/* A pool of one thread, and how often it was called. */
+static void run_workers(void* user, uint32_t n_workers, samara_worker_fn body, void* context) {
+  uint32_t i;
+  CHECK(n_workers >= 2 && n_workers <= 3);
+  ++*(int*)user;
+  for (i = 0; i < n_workers; ++i) body(context, i);
+}
+
+static void test_parallel(const char* path) {
+  samara_model* model = NULL;
+  samara_session* session = NULL;
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  int32_t prompt[60];
+  float logits[320];
+  const float* row = NULL;
+  size_t n = 0;
+  int calls = 0, i;
+  for (i = 0; i < 60; ++i) prompt[i] = i;
+  options.n_ctx = 64;
+  options.n_threads = 3;
+  for (i = 0; i < 2; ++i) {
+    CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_OK);
+    CHECK_STATUS(samara_session_create(model, NULL, &session), SAMARA_OK);
+    CHECK_STATUS(samara_feed(session, prompt, 60), SAMARA_OK);
+    CHECK_STATUS(samara_run(session), SAMARA_OK);
+    CHECK_STATUS(samara_logits(session, -1, &row, &n), SAMARA_OK);
+    if (row == NULL || n != 320) return;
+    if (i == 0) memcpy(logits, row, sizeof logits);
+    CHECK(memcmp(logits, row, sizeof logits) == 0);
+    CHECK((calls > 0) == (i == 1));
+    samara_session_close(session);
+    CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+    options.parallel = run_workers;
+    options.parallel_user = &calls;
+  }
+  options.affinity = "0";
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_INVALID_ARGUMENT);
+}
+
 static void test_errors(const char* path) {
   samara_model* model = (samara_model*)&failures;
   samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
@@ -313,6 +352,7 @@ int main(int argc, char** argv) {
   CHECK_STATUS(samara_model_close(model), SAMARA_OK);
   test_sources(argv[1]);
   test_profile(argv[1]);
+  test_parallel(argv[1]);
   if (failures == 0) printf("c_api: all checks hold\n");
   return failures == 0 ? 0 : 1;
 }

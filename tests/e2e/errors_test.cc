@@ -92,6 +92,8 @@ TEST_CASE("wrong flags") {
       {"samara-chat", model, "--raw", "-p", "a", "--kv-type", "q9"},
       {"samara-chat", model, "--raw", "-p", "a", "--ctx", "0"},
       {"samara-chat", model, "--raw", "-p", "a", "--threads", "100000"},
+      {"samara-chat", model, "--raw", "-p", "a", "--affinity", "0,"},
+      {"samara-bench", model, "--affinity", "8191"},
       {"samara-chat", model, "--raw", "-p", "a", "--memory-budget", "lots"},
       {"samara-chat", model, "--raw", "-p", "a", "--file", "b"},
       {"samara-chat", model, "--raw", "--file", Scratch("no-prompt.txt")},
