@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 
@@ -31,8 +32,11 @@ constexpr int64_t kGap = 100'000;
 // has nothing to do is given its processor back at once when it has; one that spins uses up its
 // share, and is then preempted in the middle of a piece, for which all others wait.
 constexpr int64_t kRestless = 50'000'000;
-// A job of less than a piece divided by this is not shared: a hand-over takes about a microsecond.
-constexpr uint64_t kSharedShare = 32;
+// At most so many share the work of one piece: a hand-over takes about a microsecond. Fewer where
+// all sleep between jobs, since to wake one takes several.
+constexpr uint64_t kSharers = 64, kRestlessSharers = 2;
+// So many wakes in a row that bring nobody in time are a sign too.
+constexpr uint32_t kNoShows = 8;
 
 #if defined(__SANITIZE_THREAD__)
 constexpr bool kThreadSanitizer = true;
@@ -166,7 +170,8 @@ void ThreadPool::Stop() {
 // A wait with pauses: Once pauses and says whether to go on so.
 class ThreadPool::Spin {
  public:
-  Spin(ThreadPool* pool, int64_t limit) : pool_(pool), limit_(limit) {}
+  Spin(ThreadPool* pool, int64_t limit, bool may_rest)
+      : pool_(pool), limit_(limit), may_rest_(may_rest) {}
 
   void Restart() { n_ = 0; }
   bool Once() {
@@ -183,18 +188,25 @@ class ThreadPool::Spin {
     if (n_ == 0) {
       begin_ = now;
     } else if (now - last_ > kGap) {
-      pool_->restless_until_.store(now + kRestless, std::memory_order_relaxed);
-      return false;
+      pool_->BeRestless(now);
+      return !may_rest_;
     }
     last_ = now;
-    return now - begin_ < limit_ && now >= pool_->restless_until_.load(std::memory_order_relaxed);
+    if (may_rest_ && now < pool_->restless_until_.load(std::memory_order_relaxed)) return false;
+    return now - begin_ < limit_;
   }
 
   ThreadPool* const pool_;
   const int64_t limit_;
+  const bool may_rest_;  // not while the pool is restless
   uint32_t n_ = 0;
   int64_t begin_ = 0, last_ = 0;
 };
+
+void ThreadPool::BeRestless(int64_t now) {
+  restless_until_.store(now + kRestless, std::memory_order_relaxed);
+  restless_.store(true, std::memory_order_relaxed);
+}
 
 void* ThreadPool::WorkerMain(void* argument) {
   const FloatEnv float_env;
@@ -212,7 +224,7 @@ void ThreadPool::CallersWorker(void* pool, uint32_t worker) {
 
 void ThreadPool::WorkerLoop(uint32_t index) {
   uint32_t last_job = 0;
-  Spin spin(this, kIdleSpin);
+  Spin spin(this, kIdleSpin, /*may_rest=*/true);
   while (!stop_.load(std::memory_order_relaxed)) {
     uint32_t state = state_.load();
     const uint32_t job = state & ~(kOpen | kInsideMask);
@@ -221,6 +233,7 @@ void ThreadPool::WorkerLoop(uint32_t index) {
       // From here until the counter goes down the job's fields stay as they are. The job may be a
       // later one than `job` only in number: the exchange compared it too.
       last_job = job;
+      no_shows_.store(0, std::memory_order_relaxed);
       Work(index);
       const uint32_t after = state_.fetch_sub(kInside) - kInside;
       if ((after & (kInsideMask | kOpen)) == 0 && caller_waits_.load() != 0) {
@@ -262,11 +275,23 @@ void ThreadPool::Work(uint32_t worker) {
     fn_(context_, begin, end, worker);
 }
 
+uint64_t ThreadPool::Sharers(uint64_t n_tasks, uint64_t max_piece) {
+  if (shares_all_ || n_tasks > max_piece || n_tasks > UINT64_MAX / kSharers) return n_tasks;
+  const uint64_t sharers = n_tasks * kSharers / max_piece;
+  if (sharers < 2 || !restless_.load(std::memory_order_relaxed)) return sharers;
+  if (Now() >= restless_until_.load(std::memory_order_relaxed)) {
+    restless_.store(false, std::memory_order_relaxed);
+  }
+  return n_tasks * kRestlessSharers / max_piece;
+}
+
 bool ThreadPool::Run(uint64_t n_tasks, uint64_t max_piece, TaskFn fn, const void* context,
                      const std::atomic<bool>& cancel) {
   if (n_tasks == 0) return true;
   if (max_piece == 0) max_piece = 1;
-  if (n_running_ == 1 || n_tasks == 1 || (!shares_all_ && n_tasks <= max_piece / kSharedShare)) {
+  const uint64_t sharers =
+      n_running_ == 1 || n_tasks == 1 ? 1 : std::min(Sharers(n_tasks, max_piece), n_tasks);
+  if (sharers < 2) {
     for (uint64_t begin = 0; begin < n_tasks; begin += max_piece) {
       if (cancel.load(std::memory_order_relaxed)) return false;
       const uint64_t rest = n_tasks - begin;
@@ -281,7 +306,7 @@ bool ThreadPool::Run(uint64_t n_tasks, uint64_t max_piece, TaskFn fn, const void
   max_piece_ = max_piece;
   next_.store(0, std::memory_order_relaxed);
   if (parallel_ != nullptr) {
-    parallel_(parallel_user_, static_cast<uint32_t>(n_tasks < n_running_ ? n_tasks : n_running_),
+    parallel_(parallel_user_, static_cast<uint32_t>(std::min<uint64_t>(sharers, n_running_)),
               CallersWorker, this);
     Work(0);  // what a body that never ran would have taken
     return next_.load(std::memory_order_relaxed) >= n_tasks;
@@ -290,15 +315,20 @@ bool ThreadPool::Run(uint64_t n_tasks, uint64_t max_piece, TaskFn fn, const void
   state_.store(((state & ~(kOpen | kInsideMask)) + kJob) | kOpen);
   const uint32_t sleepers = sleepers_.load();
   if (sleepers != 0) {
-    WakeSome(&state_, static_cast<uint32_t>(n_tasks - 1 < n_started_ ? n_tasks - 1 : n_started_));
+    const uint64_t awake = n_started_ - std::min(sleepers, n_started_);
+    if (sharers - 1 > awake) {
+      WakeSome(&state_, static_cast<uint32_t>(std::min<uint64_t>(sharers - 1 - awake, sleepers)));
+      if (no_shows_.fetch_add(1, std::memory_order_relaxed) >= kNoShows) BeRestless(Now());
+    }
   }
   Work(0);
   state = state_.fetch_and(~kOpen) & ~kOpen;
   // Every piece is taken (or the job is cancelled); wait for the workers that are still in theirs.
-  for (Spin spin(this, kEndSpin); (state & kInsideMask) != 0; state = state_.load()) {
+  for (Spin spin(this, kEndSpin, /*may_rest=*/false); (state & kInsideMask) != 0;
+       state = state_.load()) {
     if (spin.Once()) continue;
     // A worker that takes so long over a piece has most likely lost its processor.
-    restless_until_.store(Now() + kRestless, std::memory_order_relaxed);
+    BeRestless(Now());
     caller_waits_.store(1);
     state = state_.load();
     if ((state & kInsideMask) != 0) WaitWhile(&caller_waits_, 1);

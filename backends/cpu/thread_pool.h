@@ -71,6 +71,9 @@ class ThreadPool {
   friend class CallerPlace;
 
   Status StartWorkers(const std::vector<uint32_t>& processors);
+  // How many are worth having in a job, the caller included.
+  uint64_t Sharers(uint64_t n_tasks, uint64_t max_piece);
+  void BeRestless(int64_t now);
   static void* WorkerMain(void* argument);
   static void CallersWorker(void* pool, uint32_t worker);
   void WorkerLoop(uint32_t index);
@@ -103,7 +106,9 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> sleepers_{0};
   std::atomic<uint32_t> caller_waits_{0};
   std::atomic<bool> stop_{false};
-  std::atomic<int64_t> restless_until_{0};  // steady clock, nanoseconds
+  std::atomic<uint32_t> no_shows_{0};       // wakes since a worker took part
+  std::atomic<bool> restless_{false};       // somebody else wants the processors, until
+  std::atomic<int64_t> restless_until_{0};  // nanoseconds of the steady clock
 };
 
 // Where the pool is to place its caller: moves the calling thread there for as long as an object

@@ -191,12 +191,13 @@ TEST_CASE("thread pool: little work is done in place") {
   REQUIRE(pool.status.ok());
   for (const bool shared : {false, true}) {
     CAPTURE(shared);
-    // A 32nd of a piece, and one task more.
-    const uint64_t n = shared ? 101 : 100;
+    // A 32nd of a piece, and one task less.
+    const uint64_t n = shared ? 100 : 99;
     Counter counter(n);
     REQUIRE(pool.pool.Run(n, 3200, Counter::Task, &counter, never));
     for (const auto& hits : counter.hits) REQUIRE(hits.load() == 1);
     CHECK(calls.calls.load() == (shared ? 1 : 0));
+    CHECK(calls.most_workers.load() == (shared ? 2 : 0));
   }
 }
 
