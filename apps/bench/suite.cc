@@ -134,7 +134,8 @@ class Suite {
     group.depth = options.depth;
     group.runner = std::make_unique<Runner>();
     if (const int code = group.runner->Open(path, options, threads); code != kExitOk) return code;
-    const double kv_bytes = group.runner->info().kv_type == SAMARA_KV_F32 ? 4 : 2;
+    const samara_kv_type kv_type = group.runner->info().kv_type;
+    const double kv_bytes = kv_type == SAMARA_KV_F32 ? 4 : kv_type == SAMARA_KV_F16 ? 2 : 34.0 / 32;
     const auto work = WorkOfPackage(path, kv_bytes);
     if (!work.ok()) return Fail(kExitUsage, work.status().message());
     SuiteTest test;

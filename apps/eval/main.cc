@@ -23,7 +23,7 @@ struct Flags {
   std::string logits;
   std::optional<std::string> tokenize;
   bool parse_special = false, no_bos = false;
-  std::string render, perplexity, other;
+  std::string render, perplexity, other, other_kv_type;
   RunFlags run;
 };
 
@@ -48,6 +48,10 @@ void AddFlags(CLI::App* app, Flags* flags) {
          "--kl", flags->other,
          "divergence from another package, on TEXT, --ids, or 256 tokens sampled from that package")
       ->type_name("OTHER.samara");
+  app->add_option("--kl-kv-type", flags->other_kv_type,
+                  "with --kl: how OTHER keeps keys and values; default: as --kv-type says")
+      ->type_name("T")
+      ->check(CLI::IsMember(KvTypeNames()));
   AddRunFlags(app, &flags->run);
 }
 
@@ -146,7 +150,9 @@ int RunPerplexity(const Flags& flags) {
 
 int RunDivergence(const Flags& flags) {
   Evaluator reference, evaluator;
-  if (const int code = reference.Open(flags.other, flags.run); code != kExitOk) return code;
+  RunFlags other = flags.run;
+  if (!flags.other_kv_type.empty()) other.kv_type = flags.other_kv_type;
+  if (const int code = reference.Open(flags.other, other); code != kExitOk) return code;
   if (const int code = evaluator.Open(flags.model, flags.run); code != kExitOk) return code;
   std::vector<int32_t> tokens(flags.ids.begin(), flags.ids.end());
   int code = kExitOk;
@@ -180,6 +186,8 @@ int Run(const Flags& flags) {
                 "got several of --logits, --tokenize, --perplexity and --kl, wanted one");
   if (!flags.text.empty() && flags.other.empty())
     return Fail(kExitUsage, flags.text + ": a text goes with --kl only");
+  if (!flags.other_kv_type.empty() && flags.other.empty())
+    return Fail(kExitUsage, "--kl-kv-type goes with --kl only");
   if (flags.tokenize) return RunTokenize(flags);
   if (!flags.perplexity.empty()) return RunPerplexity(flags);
   if (!flags.other.empty()) return RunDivergence(flags);

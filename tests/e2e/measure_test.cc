@@ -257,6 +257,28 @@ TEST_CASE("a model against itself: divergence exactly 0, always the same first c
   }
 }
 
+TEST_CASE("divergence of keys and values of other types") {
+  const std::string fine = Scratch("kv.samara");
+  REQUIRE(Run({"samara-bench", "--make-random", "tiny", "--type", "f32", "-o", fine}).exit_code ==
+          0);
+  const auto divergence = [&](const char* kv_type) {
+    const Outcome outcome =
+        Run({"samara-eval", fine, "--kl", fine, "--kv-type", kv_type, "--kl-kv-type", "f32"});
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    const JsonDocument document = Parse(outcome.out);
+    return *document.root().Find("kl_mean").Number();
+  };
+  const double f16 = divergence("f16"), q8 = divergence("q8_0");
+  CHECK(divergence("f32") == 0);
+  CHECK(f16 > 0);
+  CHECK(q8 > f16);
+  CHECK(q8 < 1e-2);
+  CHECK(
+      Run({"samara-eval", fine, "--ids", "1", "--logits", "-", "--kl-kv-type", "f32"}).exit_code ==
+      2);
+}
+
 TEST_CASE("divergence from a coarser type is small but there; perplexity is plausible") {
   const std::string fine = Scratch("fine.samara"), coarse = Scratch("coarse.samara");
   REQUIRE(Run({"samara-bench", "--make-random", "tiny", "--type", "f32", "-o", fine}).exit_code ==

@@ -18,6 +18,7 @@ struct Case {
   const char* name;
   const Backend* backend;
   TinySpec spec;
+  DType kv_type = DType::kInvalid;
 };
 
 std::vector<Case> Cases() {
@@ -33,13 +34,17 @@ std::vector<Case> Cases() {
   return {{"cpu, f32", &BackendNamed("cpu"), plain},
           {"cpu, q8_0", &BackendNamed("cpu"), quantized},
           {"cpu, window", &BackendNamed("cpu"), window},
+          {"cpu, kv q8_0", &BackendNamed("cpu"), plain, DType::kQ8_0},
+          {"cpu, window, kv q8_0", &BackendNamed("cpu"), window, DType::kQ8_0},
           {"reference, f32", &BackendNamed("reference"), plain},
           {"mirror, f32", &mirror, plain},
-          {"mirror, window", &mirror, window}};
+          {"mirror, window", &mirror, window},
+          {"mirror, kv q8_0", &mirror, quantized, DType::kQ8_0}};
 }
 
-LoadOptions Options(uint32_t chunk, uint32_t sessions = 1) {
+LoadOptions Options(uint32_t chunk, uint32_t sessions = 1, DType kv_type = DType::kInvalid) {
   LoadOptions options;
+  options.kv_type = kv_type;
   options.n_ctx = kContext;
   options.n_chunk = chunk;
   options.max_sessions = sessions;
@@ -54,7 +59,7 @@ TEST_CASE("sessions: the chunk does not change a bit") {
     std::vector<float> want;
     for (uint32_t chunk : {kContext, 1u, 7u, 64u, 100u}) {
       CAPTURE(chunk);
-      const ModelPtr model = OpenTiny(file, *c.backend, Options(chunk));
+      const ModelPtr model = OpenTiny(file, *c.backend, Options(chunk, 1, c.kv_type));
       const SessionPtr session = NewSession(model);
       const std::vector<float> got = Logits(session, ids);
       if (want.empty()) want = got;
@@ -68,13 +73,13 @@ TEST_CASE("sessions: company in the step and the order of blocks do not change a
     CAPTURE(c.name);
     const AlignedFile file = MakeFile(c.spec);
     const std::vector<int32_t> ids = RandomIds(2, kPrompt);
-    const ModelPtr alone = OpenTiny(file, *c.backend, Options(64));
+    const ModelPtr alone = OpenTiny(file, *c.backend, Options(64, 1, c.kv_type));
     const SessionPtr single = NewSession(alone);
     const std::vector<float> want = Logits(single, ids);
 
     for (uint64_t seed : {0, 1, 2}) {
       CAPTURE(seed);
-      const ModelPtr model = OpenTiny(file, *c.backend, Options(64, 4));
+      const ModelPtr model = OpenTiny(file, *c.backend, Options(64, 4, c.kv_type));
       if (seed != 0) PermuteFreeBlocks(model.get(), seed);
       std::vector<SessionPtr> sessions;
       std::vector<Session*> all;
@@ -135,7 +140,7 @@ TEST_CASE("sessions: rewind, then the same or other tokens") {
   for (const Case& c : Cases()) {
     CAPTURE(c.name);
     const AlignedFile file = MakeFile(c.spec);
-    const ModelPtr model = OpenTiny(file, *c.backend, Options(32, 2));
+    const ModelPtr model = OpenTiny(file, *c.backend, Options(32, 2, c.kv_type));
     const std::vector<int32_t> ids = RandomIds(3, 150);
     const SessionPtr session = NewSession(model);
     const std::vector<float> want = Logits(session, ids);
@@ -178,7 +183,7 @@ TEST_CASE("sessions: forks share blocks and never see each other") {
       ids.insert(ids.end(), tail.begin(), tail.end());
       return ids;
     };
-    const ModelPtr model = OpenTiny(file, *c.backend, Options(16, 3));
+    const ModelPtr model = OpenTiny(file, *c.backend, Options(16, 3, c.kv_type));
     const SessionPtr plain = NewSession(model);
     const std::vector<float> want_a = Logits(plain, joined(a));
     ResetSession(plain.get());
