@@ -13,7 +13,7 @@ namespace {
 
 #if defined(__x86_64__)
 struct X86Features {
-  bool fma = false, avx2 = false, avx512 = false, vnni = false, bf16 = false;
+  bool fma = false, avx2 = false, avx_vnni = false, avx512 = false, vnni = false, bf16 = false;
 };
 
 // The compiler's own check does not ask the operating system about every register file in every
@@ -31,11 +31,14 @@ X86Features Detect() {
   f.fma = fma;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return f;
   f.avx2 = fma && f16c && (b >> 5 & 1);
+  unsigned a1 = 0, b1, c1, d1;
+  if (a >= 1) (void)__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1);
+  f.avx_vnni = f.avx2 && (a1 >> 4 & 1);
   if ((xcr0 & 0xe6) != 0xe6) return f;
   const bool avx512f = b >> 16 & 1, dq = b >> 17 & 1, bw = b >> 30 & 1, vl = b >> 31 & 1;
   f.avx512 = f.avx2 && avx512f && dq && bw && vl;
   f.vnni = f.avx512 && (c >> 11 & 1);
-  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) f.bf16 = f.vnni && (a >> 5 & 1);
+  f.bf16 = f.vnni && (a1 >> 5 & 1);
   return f;
 }
 #endif
@@ -50,6 +53,8 @@ bool IsaAvailable(Isa isa) {
       return true;
     case Isa::kAvx2:
       return f.avx2;
+    case Isa::kAvxVnni:
+      return f.avx_vnni;
     case Isa::kAvx512:
       return f.avx512;
     case Isa::kAvx512Vnni:
@@ -67,6 +72,9 @@ bool IsaAvailable(Isa isa) {
 #if defined(__linux__)
     case Isa::kNeonDot:
       return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+    case Isa::kNeonI8mm:
+      return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 &&
+             (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
 #endif
     default:
       return false;
@@ -84,11 +92,8 @@ bool HasFma() {
 #endif
 }
 
-namespace {
-
-// `base` with other int8 products.
-[[maybe_unused]] KernelTable With(const KernelTable& base, Isa isa, const char* name,
-                                  const QuantKernels& quant) {
+KernelTable WithQuantKernels(const KernelTable& base, Isa isa, const char* name,
+                             const QuantKernels& quant) {
   KernelTable table = base;
   table.isa = isa;
   table.name = name;
@@ -99,12 +104,12 @@ namespace {
   return table;
 }
 
-}  // namespace
-
 const KernelTable* const* BuiltKernels(int* count) {
 #if defined(__x86_64__)
   static const KernelTable vnni =
-      With(*Avx512Kernels(), Isa::kAvx512Vnni, "avx512vnni", *Avx512VnniQuantKernels());
+      WithQuantKernels(*Avx512Kernels(), Isa::kAvx512Vnni, "avx512vnni", *Avx512VnniQuantKernels());
+  static const KernelTable avx_vnni =
+      WithQuantKernels(*Avx2Kernels(), Isa::kAvxVnni, "avxvnni", *AvxVnniQuantKernels());
   static const KernelTable bf16 = [] {
     KernelTable table = vnni;
     table.isa = Isa::kAvx512Bf16;
@@ -113,12 +118,14 @@ const KernelTable* const* BuiltKernels(int* count) {
     table.linear[static_cast<int>(Codec::kBF16)] = Avx512Bf16Kernels()->linear;
     return table;
   }();
-  static const KernelTable* const tables[] = {&bf16, &vnni, Avx512Kernels(), Avx2Kernels(),
-                                              ScalarKernels()};
+  static const KernelTable* const tables[] = {&bf16,     &vnni,         Avx512Kernels(),
+                                              &avx_vnni, Avx2Kernels(), ScalarKernels()};
 #elif defined(__aarch64__)
   static const KernelTable dot =
-      With(*NeonKernels(), Isa::kNeonDot, "neondot", *NeonDotQuantKernels());
-  static const KernelTable* const tables[] = {&dot, NeonKernels(), ScalarKernels()};
+      WithQuantKernels(*NeonKernels(), Isa::kNeonDot, "neondot", *NeonDotQuantKernels());
+  static const KernelTable i8mm =
+      WithQuantKernels(*NeonKernels(), Isa::kNeonI8mm, "neoni8mm", *NeonI8mmQuantKernels());
+  static const KernelTable* const tables[] = {&i8mm, &dot, NeonKernels(), ScalarKernels()};
 #else
   static const KernelTable* const tables[] = {ScalarKernels()};
 #endif

@@ -11,7 +11,17 @@
 
 namespace samara::cpu {
 
-enum class Isa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16, kNeon, kNeonDot };
+enum class Isa : uint8_t {
+  kScalar,
+  kAvx2,
+  kAvxVnni,
+  kAvx512,
+  kAvx512Vnni,
+  kAvx512Bf16,
+  kNeon,
+  kNeonDot,
+  kNeonI8mm,
+};
 
 // Weight codecs in the order of KernelTable::linear.
 enum class Codec : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1 };
@@ -22,6 +32,7 @@ inline constexpr int kNumCodecs = 8;
 //   floats  x [k_padded][W]                      k_padded: cols, rounded up to 2 for BF16
 //   pairs   x [k_padded / 2][W][2] bf16          BF16 where there is a dot instruction
 //   int8    q [blocks][8 groups][W][4], d [blocks][W], sums [blocks][W]
+//           where matrices of int8 are multiplied, q [blocks][4 groups][W][8]
 // `sums` is the business of a codec's pack and linear kernel: from the sum of a block's q's.
 inline constexpr uint32_t kTokenTile = 8;
 // The most tokens of one task of a linear with many.
@@ -206,6 +217,9 @@ struct Bf16Kernels {
 // One function a file kernels_<isa>.cc. Calling it needs no special instruction; its kernels do.
 const KernelTable* ScalarKernels();
 const KernelTable* Avx2Kernels();
+const QuantKernels* AvxVnniQuantKernels();
+// The same source in the encoding of AVX-512 VNNI with VL: for the tests, and only there.
+const QuantKernels* AvxVnniAsAvx512QuantKernels();
 const KernelTable* Avx512Kernels();
 const QuantKernels* Avx512VnniQuantKernels();
 const Bf16Kernels* Avx512Bf16Kernels();
@@ -214,6 +228,11 @@ const Bf16Kernels* Avx512Bf16Kernels();
 bool Avx512Bf16DotIsExact();
 const KernelTable* NeonKernels();
 const QuantKernels* NeonDotQuantKernels();
+const QuantKernels* NeonI8mmQuantKernels();
+
+// `base` with other int8 products.
+KernelTable WithQuantKernels(const KernelTable& base, Isa isa, const char* name,
+                             const QuantKernels& quant);
 
 // All tables in this build, best first.
 const KernelTable* const* BuiltKernels(int* count);

@@ -33,6 +33,14 @@ std::vector<const KernelTable*> OtherTables() {
     if (tables[i]->isa != Isa::kScalar && IsaAvailable(tables[i]->isa))
       available.push_back(tables[i]);
   }
+#if defined(__x86_64__)
+  if (IsaAvailable(Isa::kAvx512Vnni)) {
+    static const KernelTable as_avx512 =
+        WithQuantKernels(*Avx2Kernels(), Isa::kAvxVnni, "avxvnni as avx512vnni",
+                         *AvxVnniAsAvx512QuantKernels());
+    available.push_back(&as_avx512);
+  }
+#endif
   return available;
 }
 

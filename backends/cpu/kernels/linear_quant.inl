@@ -16,10 +16,75 @@ struct DotOf<4> {
   using Type = Dot4;
 };
 
+SAMARA_INLINE uint64_t LoadBits(const uint8_t* p) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, p, 8);
+  return bits;
+}
+
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+// BlockDots of 16 rows for pairs of tokens.
+template <typename C, int kT>
+SAMARA_INLINE void PairDots(const uint8_t* w, uint64_t width, const int8_t* q, const int32_t* sums,
+                            I32x16 (&out)[kT]) {
+  DotPair dot[kT / 2];
+  constexpr bool kCorrected = !C::kMinimum && C::kBias != 0;
+  for (int t = 0; t < kT; t += 2) {
+    dot[t / 2].Start(kCorrected ? sums[t] : 0, kCorrected ? sums[t + 1] : 0);
+  }
+  const uint8_t* quants = w + (C::kBits == 5 ? 64 : 0);
+  SAMARA_UNROLL for (uint64_t g = 0; g < (C::kBits == 8 ? 8 : 4); g += 2) {
+    const I8x64 a = LoadBytes(quants + 64 * g), b = LoadBytes(quants + 64 * g + 64);
+    const int8_t* tokens = q + g * width * 4;
+    if constexpr (C::kBits == 8) {
+      const WeightPairs pairs = PairGroups(a, b);
+      for (int t = 0; t < kT; t += 2) dot[t / 2].Add(pairs, tokens + t * 8);
+    } else {
+      const auto high_bits = [w](I8x64 x, uint64_t group) SAMARA_INLINE_LAMBDA {
+        if constexpr (C::kBits == 5) x = AddHighBits(x, LoadBits(w + 8 * group));
+        return x;
+      };
+      const WeightPairs low =
+          PairGroups(high_bits(LowNibbles(a), g), high_bits(LowNibbles(b), g + 1));
+      for (int t = 0; t < kT; t += 2) dot[t / 2].Add(low, tokens + t * 8);
+      const WeightPairs high =
+          PairGroups(high_bits(HighNibbles(a), g + 4), high_bits(HighNibbles(b), g + 5));
+      for (int t = 0; t < kT; t += 2) dot[t / 2].Add(high, tokens + 16 * width + t * 8);
+    }
+  }
+  for (int t = 0; t < kT; t += 2) {
+    out[t] = dot[t / 2].First();
+    out[t + 1] = dot[t / 2].Second();
+  }
+}
+#endif
+
+// Adds a group's products to the dots of kT tokens.
+template <typename W, typename Dot, int kV, int kT>
+SAMARA_INLINE void AddTokens(const W (&w)[kV], const int8_t* tokens, Dot (&dot)[kV][kT]) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  if constexpr (kV == 1 && kT == 4) {  // one register holds all four
+    const int8x16_t a = vld1q_s8(tokens);
+    dot[0][0].template AddOf4<0>(w[0], a);
+    dot[0][1].template AddOf4<1>(w[0], a);
+    dot[0][2].template AddOf4<2>(w[0], a);
+    dot[0][3].template AddOf4<3>(w[0], a);
+    return;
+  }
+#endif
+  for (int t = 0; t < kT; ++t) {
+    const auto a = Broadcast4(tokens + 4 * t);
+    for (int v = 0; v < kV; ++v) dot[v][t].Add(w[v], a);
+  }
+}
+
 // Integer dots of one block: the bodies of 16 rows at w[v] times kT tokens.
 template <typename C, int kV, int kT>
 SAMARA_INLINE void BlockDots(const uint8_t* const (&w)[kV], uint64_t width, const int8_t* q,
                              const int32_t* sums, I32x16 (&out)[kV][kT]) {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  if constexpr (kV == 1 && kT % 2 == 0) return PairDots<C, kT>(w[0], width, q, sums, out[0]);
+#endif
   typename DotOf<C::kBits>::Type dot[kV][kT];
   constexpr bool kCorrected = !C::kMinimum && (C::kBits == 8 ? kOffset8 : C::kBias) != 0;
   for (uint64_t t = 0; t < kT; ++t) {
@@ -30,32 +95,22 @@ SAMARA_INLINE void BlockDots(const uint8_t* const (&w)[kV], uint64_t width, cons
     SAMARA_UNROLL for (uint64_t g = 0; g < 8; ++g) {
       Weights8 row[kV];
       for (int v = 0; v < kV; ++v) row[v] = Prepare8(LoadBytes(w[v] + 64 * g));
-      for (uint64_t t = 0; t < kT; ++t) {
-        const auto a = Broadcast4(q + (g * width + t) * 4);
-        for (int v = 0; v < kV; ++v) dot[v][t].Add(row[v], a);
-      }
+      AddTokens(row, q + g * width * 4, dot);
     }
   } else {
     SAMARA_UNROLL for (uint64_t g = 0; g < 4; ++g) {
-      I8x64 low[kV], high[kV];
+      I8x64 both[kV], part[kV];
       for (int v = 0; v < kV; ++v) {
-        const I8x64 both = LoadBytes(w[v] + (C::kBits == 5 ? 64 : 0) + 64 * g);
-        low[v] = LowNibbles(both);
-        high[v] = HighNibbles(both);
-        if constexpr (C::kBits == 5) {
-          uint64_t low_bits, high_bits;
-          __builtin_memcpy(&low_bits, w[v] + 8 * g, 8);
-          __builtin_memcpy(&high_bits, w[v] + 8 * (g + 4), 8);
-          low[v] = AddHighBits(low[v], low_bits);
-          high[v] = AddHighBits(high[v], high_bits);
-        }
+        both[v] = LoadBytes(w[v] + (C::kBits == 5 ? 64 : 0) + 64 * g);
+        part[v] = LowNibbles(both[v]);
+        if constexpr (C::kBits == 5) part[v] = AddHighBits(part[v], LoadBits(w[v] + 8 * g));
       }
-      for (uint64_t t = 0; t < kT; ++t) {
-        const auto a = Broadcast4(q + (g * width + t) * 4);
-        for (int v = 0; v < kV; ++v) dot[v][t].Add(low[v], a);
-        const auto b = Broadcast4(q + ((g + 4) * width + t) * 4);
-        for (int v = 0; v < kV; ++v) dot[v][t].Add(high[v], b);
+      AddTokens(part, q + g * width * 4, dot);
+      for (int v = 0; v < kV; ++v) {
+        part[v] = HighNibbles(both[v]);
+        if constexpr (C::kBits == 5) part[v] = AddHighBits(part[v], LoadBits(w[v] + 8 * g + 32));
       }
+      AddTokens(part, q + (g + 4) * width * 4, dot);
       if (g == 1) {
         for (int v = 0; v < kV; ++v) {
           for (uint64_t t = 0; t < kT; ++t) dot[v][t].Half();
@@ -230,7 +285,7 @@ SAMARA_NOINLINE void QuantTokens(const LinearArgs& args, uint64_t tile, uint64_t
   const uint8_t* w = args.weights + tile * args.tile_bytes;
   for (uint64_t t = 0; t < width; t += kT) {
     QuantTile<C, kV, kT>(
-        w, args.tile_bytes, begin, end, width, args.q + token * blocks * 32 + t * 4,
+        w, args.tile_bytes, begin, end, width, args.q + token * blocks * 32 + t * kInt8TokenBytes,
         args.d + token * blocks + t, args.sums + token * blocks + t,
         args.q + (token + width) * blocks * 32 + (begin * width + (end - begin) * t) * 32, far,
         partial + t * stride * 16, stride);

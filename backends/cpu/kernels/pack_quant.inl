@@ -51,7 +51,7 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimu
     const uint64_t w = TileWidth(t0, end);
     for (uint64_t i = 0; i < w; ++i) {
       const float* x = At(args.x, (t0 + i) * args.x_stride);
-      int8_t* q = args.q + t0 * blocks * 32 + i * 4;
+      int8_t* q = args.q + t0 * blocks * 32 + i * kInt8TokenBytes;
       float* d = args.d + t0 * blocks + i;
       int32_t* sums = args.sums + t0 * blocks + i;
       for (uint64_t b = 0; b < blocks; ++b, d += w, sums += w, q += 32 * w, x += 32) {
@@ -74,7 +74,8 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimu
           *sums = -bias * sum;
         }
         if (w > 1) {
-          for (uint64_t g = 0; g < 8; ++g) __builtin_memcpy(q + g * 4 * w, block + g * 4, 4);
+          for (uint64_t j = 0; j < 32; j += kInt8TokenBytes)
+            __builtin_memcpy(q + j * w, block + j, kInt8TokenBytes);
         }
       }
     }

@@ -242,6 +242,46 @@ SAMARA_INLINE I8x4 Broadcast4(const int8_t* p) {
   return {_mm256_set1_epi32(word)};
 }
 
+#if defined(__AVXVNNI__) || defined(__AVX512VNNI__)
+// u8 times s8, sums of four: the instruction of AVX-VNNI or, the same in another encoding, of
+// AVX-512 VNNI with VL.
+SAMARA_INLINE __m256i DotBytes(__m256i acc, __m256i w, __m256i x) {
+#if defined(__AVXVNNI__)
+  return _mm256_dpbusd_avx_epi32(acc, w, x);
+#else
+  return _mm256_dpbusd_epi32(acc, w, x);
+#endif
+}
+// Weights are made unsigned, which adds kOffset8 * (sum of activations); the caller takes it away.
+inline constexpr int32_t kOffset8 = 128;
+struct Weights8 {
+  __m256i a, b;
+};
+SAMARA_INLINE Weights8 Prepare8(I8x64 w) {
+  const __m256i sign = _mm256_set1_epi8(static_cast<char>(0x80));
+  return {_mm256_xor_si256(w.a, sign), _mm256_xor_si256(w.b, sign)};
+}
+struct Dot8 {
+  I32x16 acc;
+  SAMARA_INLINE void Start(I32x16 value) { acc = value; }
+  SAMARA_INLINE void Add(Weights8 w, I8x4 x) {
+    acc = {DotBytes(acc.a, w.a, x.v), DotBytes(acc.b, w.b, x.v)};
+  }
+  SAMARA_INLINE I32x16 Sum() const { return acc; }
+};
+// Unsigned weights below 32.
+struct Dot5 {
+  I32x16 acc;
+  SAMARA_INLINE void Start(I32x16 value) { acc = value; }
+  SAMARA_INLINE void Add(I8x64 w, I8x4 x) {
+    acc = {DotBytes(acc.a, w.a, x.v), DotBytes(acc.b, w.b, x.v)};
+  }
+  SAMARA_INLINE void Half() {}
+  SAMARA_INLINE I32x16 Sum() const { return acc; }
+};
+using Dot4 = Dot5;
+inline constexpr int kInt8Tokens = 4;
+#else
 // There is no dot of u8 and s8 without saturation: |w| times the activation with w's sign, 2 * 128
 // * 127 fits.
 inline constexpr int32_t kOffset8 = 0;
@@ -289,12 +329,14 @@ struct Dot5 {
 struct Dot4 : Dot5 {
   SAMARA_INLINE void Half() {}
 };
+inline constexpr int kInt8Tokens = 2;
+#endif
 
 // Register blocking: vectors and tokens (or rows) held at once.
 inline constexpr int kFloatRowVectors = 1;
 inline constexpr int kFloatTokens = 4;
 inline constexpr int kInt8Vectors = 1;
-inline constexpr int kInt8Tokens = 2;
+inline constexpr uint64_t kInt8TokenBytes = 4;
 inline constexpr int kInt8Kept = 2;
 inline constexpr int kScoreVectors = 1;
 inline constexpr int kScoreRows = 4;

@@ -214,6 +214,8 @@ struct Dot4 : Dot5 {
 };
 #endif
 
+// Bytes of one token that stand together in packed int8 activations.
+inline constexpr uint64_t kInt8TokenBytes = 4;
 // Register blocking: vectors and tokens (or rows) held at once.
 inline constexpr int kFloatRowVectors = 2;
 inline constexpr int kFloatTokens = 8;

@@ -304,12 +304,17 @@ struct Dot8 {
   SAMARA_INLINE void Add(I8x64 w, I8x4 a) {
     SAMARA_QUADS acc.v[i] = vdotq_s32(acc.v[i], vreinterpretq_s8_u8(w.v[i]), a.v);
   }
+  // With token kToken of the four in `a`.
+  template <int kToken>
+  SAMARA_INLINE void AddOf4(I8x64 w, int8x16_t a) {
+    SAMARA_QUADS acc.v[i] = vdotq_laneq_s32(acc.v[i], vreinterpretq_s8_u8(w.v[i]), a, kToken);
+  }
   SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
 inline constexpr int kInt8Vectors = 1;
 inline constexpr int kInt8Tokens = 4;
-inline constexpr int kInt8Kept = 4;
+inline constexpr int kInt8Kept = 2;
 #else
 // Without the dot instruction a product of 8 bytes (128 * 127 fits 16 bits) is added in pairs: two
 // lanes a row.
@@ -340,6 +345,47 @@ inline constexpr int kInt8Kept = 2;
 #endif
 using Dot5 = Dot8;
 using Dot4 = Dot8;
+
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+// Dots of 16 rows and 2 tokens, 8 bytes each at a time: the instruction multiplies 2 rows by 2
+// tokens.
+struct WeightPairs {
+  int8x16_t v[8];  // 8 bytes of row 2i, 8 of row 2i + 1
+};
+SAMARA_INLINE WeightPairs PairGroups(I8x64 a, I8x64 b) {
+  WeightPairs r;
+  SAMARA_QUADS {
+    const uint32x4_t x = vreinterpretq_u32_u8(a.v[i]), y = vreinterpretq_u32_u8(b.v[i]);
+    r.v[2 * i] = vreinterpretq_s8_u32(vzip1q_u32(x, y));
+    r.v[2 * i + 1] = vreinterpretq_s8_u32(vzip2q_u32(x, y));
+  }
+  return r;
+}
+struct DotPair {
+  int32x4_t acc[8];  // row 2i of both tokens, row 2i + 1 of both
+  SAMARA_INLINE void Start(int32_t first, int32_t second) {
+    const int32_t values[4] = {first, second, first, second};
+    for (int i = 0; i < 8; ++i) acc[i] = vld1q_s32(values);
+  }
+  SAMARA_INLINE void Add(const WeightPairs& w, const int8_t* tokens) {
+    const int8x16_t a = vld1q_s8(tokens);
+    for (int i = 0; i < 8; ++i) acc[i] = vmmlaq_s32(acc[i], w.v[i], a);
+  }
+  SAMARA_INLINE I32x16 First() const {
+    I32x16 r;
+    SAMARA_QUADS r.v[i] = vuzp1q_s32(acc[2 * i], acc[2 * i + 1]);
+    return r;
+  }
+  SAMARA_INLINE I32x16 Second() const {
+    I32x16 r;
+    SAMARA_QUADS r.v[i] = vuzp2q_s32(acc[2 * i], acc[2 * i + 1]);
+    return r;
+  }
+};
+inline constexpr uint64_t kInt8TokenBytes = 8;
+#else
+inline constexpr uint64_t kInt8TokenBytes = 4;
+#endif
 
 // Register blocking: vectors and tokens (or rows) held at once.
 inline constexpr int kFloatRowVectors = 1;

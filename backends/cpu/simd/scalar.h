@@ -331,6 +331,7 @@ inline constexpr int kFloatRowVectors = 1;
 inline constexpr int kFloatTokens = 1;
 inline constexpr int kInt8Vectors = 1;
 inline constexpr int kInt8Tokens = 1;
+inline constexpr uint64_t kInt8TokenBytes = 4;
 inline constexpr int kInt8Kept = 1;
 inline constexpr int kScoreVectors = 1;
 inline constexpr int kScoreRows = 1;
