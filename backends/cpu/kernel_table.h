@@ -7,6 +7,7 @@
 #ifndef SAMARA_BACKENDS_CPU_KERNEL_TABLE_H_
 #define SAMARA_BACKENDS_CPU_KERNEL_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 
 namespace samara::cpu {
@@ -200,6 +201,19 @@ struct KernelTable {
   MapFn map[kNumMapOps];
   BatchMatmulFn batch_matmul;
 };
+// Every kernel of a table. Tests and micro-benchmarks have a function of each entry's name and do
+// not compile without, so that no kernel goes untested or unmeasured.
+#define SAMARA_KERNEL_ENTRIES(ENTRY)                                                       \
+  ENTRY(pack) ENTRY(linear)                                                                \
+  ENTRY(rms_norm) ENTRY(rope_table) ENTRY(rope) ENTRY(glu)                                 \
+  ENTRY(state_write_f32) ENTRY(state_write_f16) ENTRY(state_write_q8_0)                    \
+  ENTRY(attention_f32) ENTRY(attention_f16) ENTRY(attention_q8_0)                          \
+  ENTRY(map) ENTRY(batch_matmul)
+#define SAMARA_KERNEL_BYTES(entry) +sizeof(KernelTable::entry)
+static_assert(offsetof(KernelTable, pack) SAMARA_KERNEL_ENTRIES(SAMARA_KERNEL_BYTES) ==
+                  sizeof(KernelTable),
+              "a kernel is missing from SAMARA_KERNEL_ENTRIES");
+#undef SAMARA_KERNEL_BYTES
 
 // An instruction set that adds int8 dots only: the linears from Codec::kQ8_0 on.
 inline constexpr int kNumQuantCodecs = 5;

@@ -46,6 +46,7 @@ class Guarded {
   const T* data() const { return reinterpret_cast<const T*>(data_); }
   uint64_t size() const { return n_; }
   T& operator[](uint64_t i) { return data()[i]; }
+  const T& operator[](uint64_t i) const { return data()[i]; }
   // Nothing was written below the data.
   bool Untouched() const {
     for (const uint8_t* p = base_; p < data_; ++p) {
