@@ -58,6 +58,17 @@ TEST_CASE("every kernel of every instruction set gives the scalar one's bits") {
   SUBCASE(#entry) { check::entry(); }
   SAMARA_KERNEL_ENTRIES(SAMARA_CHECK)
 #undef SAMARA_CHECK
+  SUBCASE("which") {
+    std::string names = "kernels held to the scalar bits:";
+    for (const KernelTable* table : OtherTables()) names += std::string(" ") + table->name + ",";
+    int count = 0;
+    const KernelTable* const* tables = BuiltKernels(&count);
+    for (int i = 0; i < count; ++i) {
+      if (!IsaAvailable(tables[i]->isa)) names += std::string(" NOT ") + tables[i]->name + ",";
+    }
+    names.pop_back();
+    MESSAGE(names);
+  }
 }
 
 namespace {

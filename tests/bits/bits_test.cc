@@ -165,7 +165,8 @@ uint64_t Golden(const std::string& name) {
 
 std::vector<Way> Ways() {
   std::vector<Way> ways;
-  for (const char* isa : {"scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon", "neondot", "neoni8mm"}) {
+  for (const char* isa : {"scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon",
+                          "neondot", "neoni8mm"}) {
     ways.push_back({.isa = isa});
   }
   for (uint32_t threads : {2u, 3u, 8u, 64u}) ways.push_back({.threads = threads});

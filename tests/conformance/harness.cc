@@ -138,7 +138,8 @@ const std::vector<Variant>& Variants() {
     const BackendList list = BuiltinBackends();
     for (int b = 0; b < list.count; ++b) {
       const Backend* backend = list.backends[b];
-      for (const char* isa : {"", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon", "neondot", "neoni8mm"}) {
+      for (const char* isa : {"", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16",
+                              "neon", "neondot", "neoni8mm"}) {
         for (uint32_t threads : {1u, 3u}) {
           DeviceOptions options;
           options.n_threads = options.threading.n_processors = threads;
