@@ -203,11 +203,14 @@ struct KernelTable {
 };
 // Every kernel of a table. Tests and micro-benchmarks have a function of each entry's name and do
 // not compile without, so that no kernel goes untested or unmeasured.
-#define SAMARA_KERNEL_ENTRIES(ENTRY)                                                            \
-  ENTRY(pack)                                                                                   \
-  ENTRY(linear) ENTRY(rms_norm) ENTRY(rope_table) ENTRY(rope) ENTRY(glu) ENTRY(state_write_f32) \
-      ENTRY(state_write_f16) ENTRY(state_write_q8_0) ENTRY(attention_f32) ENTRY(attention_f16)  \
-          ENTRY(attention_q8_0) ENTRY(map) ENTRY(batch_matmul)
+// clang-format off
+#define SAMARA_KERNEL_ENTRIES(ENTRY)                                    \
+  ENTRY(pack) ENTRY(linear)                                             \
+  ENTRY(rms_norm) ENTRY(rope_table) ENTRY(rope) ENTRY(glu)              \
+  ENTRY(state_write_f32) ENTRY(state_write_f16) ENTRY(state_write_q8_0) \
+  ENTRY(attention_f32) ENTRY(attention_f16) ENTRY(attention_q8_0)       \
+  ENTRY(map) ENTRY(batch_matmul)
+// clang-format on
 #define SAMARA_KERNEL_BYTES(entry) +sizeof(KernelTable::entry)
 static_assert(offsetof(KernelTable, pack)
                       SAMARA_KERNEL_ENTRIES(SAMARA_KERNEL_BYTES) == sizeof(KernelTable),
