@@ -212,7 +212,9 @@ class Backend {
   virtual bool exact() const { return false; }
   // Bytes of one head of one block of a state kept as `kv_type`: pools, their copies and saves are sized by
   // it. Only the float64 reference differs: it keeps doubles.
-  virtual uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const { return KvHeadBytes(kv_type, dim); }
+  virtual uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const {
+    return KvHeadBytes(kv_type, dim);
+  }
   // Pure. True if this backend runs the op (code, version, attributes, dtypes) as given.
   virtual bool Supports(const Package& package, const Graph& graph, const Op& op) const = 0;
   // Pure. Adds what Open retains to the list (thread stacks, pool, the device object itself).
