@@ -1,11 +1,10 @@
-// Speed of the products' kernels, one thread: kernel_bench [isa] [codec]
+// Speed of the CPU kernels, one thread: kernel_bench [isa [kernel]], kernels as in KernelTable.
 //
-//   read     a plain read of the same bytes, for comparison
-//   decode   one token, weights far larger than the caches: GB/s of weight bytes
-//   prefill  512 tokens: GOP/s, two operations a product
-#include <time.h>
+// Products (linear): a plain read of the same bytes for comparison; decode: one token, weights far
+// larger than the caches, GB/s of weight bytes; 4 tokens and prefill (512): GOP/s, two operations a
+// product.
+#include "tools/kernel_bench.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -15,18 +14,11 @@
 #include "formats/graph.h"
 #include "formats/layout/layout.h"
 
-namespace samara::cpu {
+namespace samara::cpu::bench {
 namespace {
 
 constexpr DType kTypes[kNumCodecs] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
                                       DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1};
-
-// Processor time of this thread: what other programs take does not count.
-double Now() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
 
 struct Bench {
   const KernelTable* table;
@@ -104,50 +96,60 @@ struct Bench {
     }
     return best;
   }
-  // Seconds of the fastest run.
   double Time() {
-    Run();
-    std::vector<double> times;
-    const double start = Now();
-    while (times.size() < 3 || (Now() - start < 0.6 && times.size() < 100)) {
-      const double begin = Now();
-      Run();
-      times.push_back(Now() - begin);
-    }
-    std::sort(times.begin(), times.end());
-    return times[0];
+    return Fastest(0.6, [this] { Run(); });
   }
 };
 
-int Main(int argc, char** argv) {
+}  // namespace
+
+namespace entry {
+
+void pack(const KernelTable& table) {
+  for (int codec = 0; codec < kNumCodecs; ++codec) {
+    Bench bench = {&table, codec, 16, 4864, 128, {}, {}, {}, {}, {}, {}, {}};
+    if (!bench.Init()) return;
+    const double s = Fastest(0.1, [&] { table.pack[codec](bench.pack, 0, bench.tokens); });
+    std::printf("%-12s pack for %-15s %10.3f us %8.3f ns an element\n", table.name,
+                DTypeName(kTypes[codec]), s * 1e6,
+                s * 1e9 / static_cast<double>(bench.tokens * bench.cols));
+  }
+}
+
+void linear(const KernelTable& table) {
+  std::printf("%-12s %-6s %10s %12s %15s %14s\n", "isa", "linear", "read GB/s", "decode GB/s",
+              "4 tokens GOP/s", "prefill GOP/s");
+  const bool slow = table.isa == Isa::kScalar;
+  for (int codec = 0; codec < kNumCodecs; ++codec) {
+    Bench decode = {&table, codec, slow ? 4096u : 131072u, 2048, 1, {}, {}, {}, {}, {}, {}, {}};
+    Bench small = {&table, codec, slow ? 256u : 8192u, 2048, 4, {}, {}, {}, {}, {}, {}, {}};
+    Bench prefill = {&table, codec, slow ? 64u : 4096u, 2048, slow ? 64u : 512u, {}, {}, {}, {}, {},
+                     {},     {}};
+    if (!decode.Init() || !small.Init() || !prefill.Init()) return;
+    const double gops = 2e-9 * 2048;
+    std::printf("%-12s %-6s %10.1f %12.1f %15.1f %14.1f\n", table.name, DTypeName(kTypes[codec]),
+                static_cast<double>(decode.bytes) / decode.TimeRead() * 1e-9,
+                static_cast<double>(decode.bytes) / decode.Time() * 1e-9,
+                gops * static_cast<double>(small.rows * small.tokens) / small.Time(),
+                gops * static_cast<double>(prefill.rows * prefill.tokens) / prefill.Time());
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace entry
+}  // namespace samara::cpu::bench
+
+int main(int argc, char** argv) {
+  using namespace samara::cpu;
   int count = 0;
   const KernelTable* const* tables = BuiltKernels(&count);
-  std::printf("%-12s %-6s %10s %12s %15s %14s\n", "isa", "codec", "read GB/s", "decode GB/s",
-              "4 tokens GOP/s", "prefill GOP/s");
   for (int i = 0; i < count; ++i) {
-    const KernelTable* table = tables[i];
-    if (!IsaAvailable(table->isa) || (argc > 1 && std::strcmp(argv[1], table->name) != 0)) continue;
-    for (int codec = 0; codec < kNumCodecs; ++codec) {
-      if (argc > 2 && std::strcmp(argv[2], DTypeName(kTypes[codec])) != 0) continue;
-      const bool slow = table->isa == Isa::kScalar;
-      Bench decode = {table, codec, slow ? 4096u : 131072u, 2048, 1, {}, {}, {}, {}, {}, {}, {}};
-      Bench small = {table, codec, slow ? 256u : 8192u, 2048, 4, {}, {}, {}, {}, {}, {}, {}};
-      Bench prefill = {
-          table, codec, slow ? 64u : 4096u, 2048, slow ? 64u : 512u, {}, {}, {}, {}, {}, {}, {}};
-      if (!decode.Init() || !small.Init() || !prefill.Init()) return 1;
-      const double gops = 2e-9 * 2048;
-      std::printf("%-12s %-6s %10.1f %12.1f %15.1f %14.1f\n", table->name, DTypeName(kTypes[codec]),
-                  static_cast<double>(decode.bytes) / decode.TimeRead() * 1e-9,
-                  static_cast<double>(decode.bytes) / decode.Time() * 1e-9,
-                  gops * static_cast<double>(small.rows * small.tokens) / small.Time(),
-                  gops * static_cast<double>(prefill.rows * prefill.tokens) / prefill.Time());
-      std::fflush(stdout);
-    }
+    if (!IsaAvailable(tables[i]->isa)) continue;
+    if (argc > 1 && std::strcmp(argv[1], tables[i]->name) != 0) continue;
+#define SAMARA_BENCH(name) \
+  if (argc < 3 || std::strcmp(argv[2], #name) == 0) bench::entry::name(*tables[i]);
+    SAMARA_KERNEL_ENTRIES(SAMARA_BENCH)
+#undef SAMARA_BENCH
   }
   return 0;
 }
-
-}  // namespace
-}  // namespace samara::cpu
-
-int main(int argc, char** argv) { return samara::cpu::Main(argc, argv); }
