@@ -14,6 +14,8 @@
 namespace samara {
 namespace {
 
+constexpr uint64_t kPieceBytes = uint64_t{2} << 20;
+
 // What the signal handler unlinks: it may only touch memory that needs no lock. One conversion at a
 // time.
 char g_temporary[PATH_MAX];
@@ -109,6 +111,7 @@ StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path
   }
   memcpy(g_temporary, file->temporary_.c_str(), file->temporary_.size() + 1);
   g_active = true;
+  file->waiting_.reserve(kPieceBytes);
   return file;
 }
 
@@ -135,19 +138,34 @@ Status OutputFile::WriteAt(uint64_t offset, const void* data, uint64_t bytes) {
   return Status();
 }
 
+Status OutputFile::Flush() {
+  SAMARA_RETURN_IF_ERROR(WriteAt(size_ - waiting_.size(), waiting_.data(), waiting_.size()));
+  waiting_.clear();
+  return Status();
+}
+
 Status OutputFile::Write(const void* data, uint64_t bytes) {
-  SAMARA_RETURN_IF_ERROR(WriteAt(size_, data, bytes));
-  size_ += bytes;
+  const auto* from = static_cast<const uint8_t*>(data);
+  while (bytes > 0) {
+    const uint64_t step = std::min(bytes, kPieceBytes - size_ % kPieceBytes);
+    waiting_.insert(waiting_.end(), from, from + step);
+    size_ += step;
+    from += step;
+    bytes -= step;
+    if (size_ % kPieceBytes == 0) SAMARA_RETURN_IF_ERROR(Flush());
+  }
   return Status();
 }
 
 Status OutputFile::Overwrite(uint64_t offset, const void* data, uint64_t bytes) {
   if (offset > size_ || bytes > size_ - offset)
     return Internal("overwrite past the end of the output");
+  SAMARA_RETURN_IF_ERROR(Flush());
   return WriteAt(offset, data, bytes);
 }
 
 Status OutputFile::Truncate(uint64_t bytes) {
+  SAMARA_RETURN_IF_ERROR(Flush());
   while (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) {
     if (errno != EINTR) return Failed("truncate", errno);
   }
@@ -156,6 +174,7 @@ Status OutputFile::Truncate(uint64_t bytes) {
 }
 
 Status OutputFile::Commit() {
+  SAMARA_RETURN_IF_ERROR(Flush());
   while (fsync(fd_) != 0) {
     if (errno != EINTR) return Failed("sync", errno);
   }

@@ -129,6 +129,10 @@ Status PackageFile::Map() {
   void* mapping =
       mmap(nullptr, mapping_bytes_, PROT_READ, MAP_PRIVATE, fd_, static_cast<off_t>(start));
   if (mapping == MAP_FAILED) return FileError("map the file", errno);
+#if defined(MADV_HUGEPAGE)
+  // Then what is not cached yet is read and mapped 2 MiB at a time. A kernel without it may refuse.
+  (void)madvise(mapping, mapping_bytes_, MADV_HUGEPAGE);
+#endif
   mapping_ = mapping;
   base_ = static_cast<const uint8_t*>(mapping) + (offset_ - start);
   return {};
