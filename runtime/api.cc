@@ -460,7 +460,7 @@ samara_status samara_sample(samara_session* session, int32_t* token) {
   return Guard([&]() -> Status {
     if (session == nullptr || token == nullptr) return Null("session or token");
     const Lock lock(Of(session)->model->mutex);
-    return SampleSession(Of(session), token);
+    return SampleSession(Of(session), {}, token);
   });
 }
 

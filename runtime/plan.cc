@@ -7,6 +7,7 @@
 #include "runtime/model.h"
 #include "runtime/processors.h"
 #include "runtime/profile.h"
+#include "runtime/reply.h"
 #include "runtime/sampler.h"
 #include "runtime/session.h"
 
@@ -332,6 +333,7 @@ class Planner {
                MemoryLifetime::kSession);
       list.Add(session + " token history", uint64_t{o.n_ctx} * sizeof(int32_t), 64,
                MemoryClass::kHeap, MemoryLifetime::kSession);
+      list.Add(session + " reply", sizeof(Reply), 64, MemoryClass::kHeap, MemoryLifetime::kSession);
     }
     list.AddLedger();
     // The package names states, weights and segments; the loader asks for memory by these names.

@@ -118,18 +118,62 @@ uint64_t SamplerWorkBytes(uint32_t vocab) {
   return 3 * Round64(uint64_t{vocab} * 4) + Round64(uint64_t{vocab} * 8);
 }
 
+double Ln64(double x) {
+  // x = 2^n m, sqrt(1/2) <= m < sqrt(2); ln m = 2 artanh(s), s = (m - 1) / (m + 1), |s| < 0.1716.
+  const uint64_t bits = std::bit_cast<uint64_t>(x);
+  int64_t n = static_cast<int64_t>(bits >> 52) - 1023;
+  double m = std::bit_cast<double>((bits & 0xfffffffffffff) | 0x3ff0000000000000);
+  if (m > 0x1.6a09e667f3bcdp+0) {
+    m *= 0.5;
+    ++n;
+  }
+  const double s = (m - 1) / (m + 1), z = s * s;
+  double h = 0;
+  for (int k = 23; k >= 3; k -= 2) h = (h + 1.0 / k) * z;
+  constexpr double kHigh = 0x1.62e42fee00000p-1;
+  constexpr double kLow = 0x1.a39ef35793c76p-33;
+  const double e = static_cast<double>(n);
+  return e * kHigh + (e * kLow + (2 * s + 2 * s * h));
+}
+
+float Logprobs(const float* logits, uint32_t vocab, int32_t chosen, uint32_t n_top,
+               TokenLogprob* top) {
+  const float largest = Maximum(logits, vocab);
+  double sum = 0;
+  for (uint32_t i = 0; i < vocab; ++i)
+    sum += Exp64(static_cast<double>(logits[i]) - static_cast<double>(largest));
+  const double norm = static_cast<double>(largest) + Ln64(sum);
+  const auto logprob = [&](uint32_t id) {
+    return static_cast<float>(static_cast<double>(logits[id]) - norm);
+  };
+  n_top = std::min(n_top, vocab);
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < vocab && n_top != 0; ++i) {
+    // Ascending ids: an equal one comes after those that are there.
+    if (n == n_top && !(logits[i] > logits[top[n - 1].id])) continue;
+    uint32_t at = n < n_top ? n++ : n - 1;
+    for (; at > 0 && logits[i] > logits[top[at - 1].id]; --at) top[at] = top[at - 1];
+    top[at].id = static_cast<int32_t>(i);
+  }
+  for (uint32_t i = 0; i < n; ++i) top[i].logprob = logprob(static_cast<uint32_t>(top[i].id));
+  return logprob(static_cast<uint32_t>(chosen));
+}
+
 int32_t SampleToken(const float* logits, uint32_t vocab, const SamplingParams& params,
-                    const int32_t* history, uint64_t n_history, Pcg32* generator, void* work) {
+                    const int32_t* history, uint64_t n_history, Pcg32* generator, void* work,
+                    std::span<const TokenBias> biases) {
   Work w = Arrays(work, vocab);
   const bool penalties = HasPenalties(params);
-  if (params.temperature == 0 && !penalties)
+  if (params.temperature == 0 && !penalties && biases.empty())
     return static_cast<int32_t>(FirstMaximum(logits, vocab));
   std::memcpy(w.logits, logits, uint64_t{vocab} * sizeof(float));
+  for (const TokenBias& b : biases) w.logits[b.id] += b.bias;
   if (penalties) ApplyPenalties(params, history, n_history, vocab, &w);
-  if (params.temperature == 0) return static_cast<int32_t>(FirstMaximum(w.logits, vocab));
 
   float* y = w.logits;
   const float largest = Maximum(y, vocab);
+  if (!biases.empty() && std::isinf(largest)) return -1;
+  if (params.temperature == 0) return static_cast<int32_t>(FirstMaximum(y, vocab));
   for (uint32_t i = 0; i < vocab; ++i) y[i] = (y[i] - largest) / params.temperature;
   for (uint32_t i = 0; i < vocab; ++i) w.ids[i] = i;
   uint32_t n = vocab;

@@ -2,6 +2,7 @@
 //
 // Steps, on the F32 logits x of one row; only ids below `vocab` (those that can be detokenized)
 // take part:
+//  0. Biases: x = x + bias in F32, in the order given. A bias of -infinity forbids.
 //  1. Penalties, if a token occurs c > 0 times among the last `penalty_window` tokens:
 //     repetition r != 1: x = x > 0 ? x / r : x * r; then x = (x - c * frequency) - presence. All in
 //     F32.
@@ -25,6 +26,7 @@
 #define SAMARA_RUNTIME_SAMPLER_H_
 
 #include <cstdint>
+#include <span>
 
 #include "formats/status.h"
 
@@ -72,9 +74,29 @@ double Exp64(double x);
 // Work area: 64-aligned, zeroed once; Sample leaves its counts zero.
 uint64_t SamplerWorkBytes(uint32_t vocab);
 
+struct TokenBias {
+  int32_t id;  // below the vocabulary
+  float bias;  // finite and far from overflow, or -infinity
+};
+
 // `history`: the sequence's tokens so far, oldest first. Allocates nothing. Logits must be finite.
+// -1: every token is forbidden.
 int32_t SampleToken(const float* logits, uint32_t vocab, const SamplingParams& params,
-                    const int32_t* history, uint64_t n_history, Pcg32* generator, void* work);
+                    const int32_t* history, uint64_t n_history, Pcg32* generator, void* work,
+                    std::span<const TokenBias> biases = {});
+
+// ln x for finite x >= 1, within 2 units in the last place; the four operations only, as Exp64.
+double Ln64(double x);
+
+struct TokenLogprob {
+  int32_t id;
+  float logprob;
+};
+// Log-probabilities by the softmax of finite logits, in binary64: x - (m + Ln64(sum of Exp64(x -
+// m))) with m the largest x and the sum in ascending order of ids, rounded to F32. Fills `top` with
+// the likeliest min(n_top, vocab) ids, ties to the lower one, and returns that of `chosen`.
+float Logprobs(const float* logits, uint32_t vocab, int32_t chosen, uint32_t n_top,
+               TokenLogprob* top);
 
 }  // namespace samara
 

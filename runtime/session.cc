@@ -5,6 +5,7 @@
 #include <new>
 
 #include "runtime/float_env.h"
+#include "runtime/reply.h"
 
 namespace samara {
 namespace {
@@ -85,8 +86,10 @@ Status CreateSession(Model* model, const SamplingParams& sampling, bool all_logi
   }
   void* object = AllocateBlock(sizeof(Session), kSessionAlignment);
   void* history = AllocateBlock(HistoryBytes(*model), kSessionAlignment);
-  if (object == nullptr || history == nullptr) {
+  void* reply = AllocateBlock(sizeof(Reply), kSessionAlignment);
+  if (object == nullptr || history == nullptr || reply == nullptr) {
     FreeBlock(object, sizeof(Session), kSessionAlignment);
+    FreeBlock(reply, sizeof(Reply), kSessionAlignment);
     FreeBlock(history, HistoryBytes(*model), kSessionAlignment);
     return OutOfMemory("a session of %u positions", model->limits.n_ctx);
   }
@@ -95,11 +98,12 @@ Status CreateSession(Model* model, const SamplingParams& sampling, bool all_logi
   s->slot = slot;
   s->all_logits = all_logits;
   s->tokens = static_cast<int32_t*>(history);
+  s->reply = new (reply) Reply();
   s->sampling = sampling;
   s->generator.Seed(sampling.seed);
   model->sessions[slot] = s;
   ++model->n_sessions;
-  model->session_bytes += sizeof(Session) + HistoryBytes(*model);
+  model->session_bytes += sizeof(Session) + HistoryBytes(*model) + sizeof(Reply);
   *session = s;
   return {};
 }
@@ -109,7 +113,9 @@ void CloseSession(Session* session) {
   ReleaseAll(session);
   model->sessions[session->slot] = nullptr;
   --model->n_sessions;
-  model->session_bytes -= sizeof(Session) + HistoryBytes(*model);
+  model->session_bytes -= sizeof(Session) + HistoryBytes(*model) + sizeof(Reply);
+  session->reply->~Reply();
+  FreeBlock(session->reply, sizeof(Reply), kSessionAlignment);
   FreeBlock(session->tokens, HistoryBytes(*model), kSessionAlignment);
   session->~Session();
   FreeBlock(session, sizeof(Session), kSessionAlignment);
@@ -117,6 +123,7 @@ void CloseSession(Session* session) {
 
 void ResetSession(Session* session) {
   ReleaseAll(session);
+  session->reply->under_way = false;
   session->poisoned = false;
   session->n_computed = session->n_tokens = session->high_water = 0;
   session->step_id = 0;
@@ -174,6 +181,7 @@ Status RewindSession(Session* session, uint64_t length) {
     session->step_id = 0;
   }
   session->n_tokens = to;
+  session->reply->under_way = false;
   return {};
 }
 
@@ -264,13 +272,14 @@ Status SessionRow(const Session* session, int64_t row, const float* base, uint32
   return {};
 }
 
-Status SampleSession(Session* session, int32_t* token) {
+Status SampleSession(Session* session, std::span<const TokenBias> biases, int32_t* token) {
   Model& model = *session->model;
   const FloatEnv env;
   const float* logits = nullptr;
   SAMARA_RETURN_IF_ERROR(SessionRow(session, -1, model.logits, model.limits.vocab, &logits));
   *token = SampleToken(logits, model.limits.token_vocab, session->sampling, session->tokens,
-                       session->n_computed, &session->generator, model.sampler_work);
+                       session->n_computed, &session->generator, model.sampler_work, biases);
+  if (*token < 0) return FailedPrecondition("the logit bias forbids every token");
   return {};
 }
 

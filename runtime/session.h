@@ -4,11 +4,14 @@
 #define SAMARA_RUNTIME_SESSION_H_
 
 #include <cstdint>
+#include <span>
 
 #include "formats/status.h"
 #include "runtime/model.h"
 
 namespace samara {
+
+struct Reply;
 
 struct Session {
   Model* model = nullptr;
@@ -26,6 +29,7 @@ struct Session {
   uint32_t first_row = 0, n_rows = 0;
   SamplingParams sampling;
   Pcg32 generator;
+  Reply* reply = nullptr;  // a block of the session's own
 };
 
 // All of these expect the model's lock to be held.
@@ -41,7 +45,7 @@ Status StepSessions(Session* const* sessions, uint64_t n);
 // Rows of the last step. row -1: the last token's.
 Status SessionRow(const Session* session, int64_t row, const float* base, uint32_t width,
                   const float** values);
-Status SampleSession(Session* session, int32_t* token);
+Status SampleSession(Session* session, std::span<const TokenBias> biases, int32_t* token);
 
 Status CheckUsable(const Session* session);
 // The session's table of a group: physical blocks.

@@ -294,6 +294,120 @@ SAMARA_API samara_status samara_fork(samara_session* session, samara_session** c
 SAMARA_API samara_status samara_save(const samara_session* session, const char* path);
 SAMARA_API samara_status samara_restore(samara_session* session, const char* path);
 
+/* ---- Replies: tokens drawn one after the other, as text --------------------------------------------- */
+
+/* A reply belongs to its session and needs no memory beyond the session's listed bytes: a session has at most one, and
+ * samara_reply_begin ends the one before. samara_session_reset, samara_rewind and samara_restore end it too; a fork
+ * has none. The loop of a program:
+ *
+ *   samara_feed(session, prompt, n); samara_reply_begin(session, &options);
+ *   do { status = samara_reply_next(session, &event); print(event.text, event.n_bytes); }
+ *   while (status == SAMARA_OK && event.finish == SAMARA_FINISH_NONE);
+ *
+ * Several sessions at a time: samara_step all of them, then samara_reply_next each, which then finds nothing pending
+ * and only draws. Threads with sessions of their own need no more than samara_reply_next: its last step and its draw
+ * are one operation of the model's lock. */
+#define SAMARA_MAX_STOPS 16
+#define SAMARA_MAX_STOP_BYTES 256
+#define SAMARA_MAX_LOGIT_BIAS 512
+#define SAMARA_MAX_TOP_LOGPROBS 20
+
+typedef struct samara_logit_bias {
+  int32_t token;
+  float bias; /* added to the logit before all else; -INFINITY: never drawn; else -1e9 to 1e9 */
+} samara_logit_bias;
+
+typedef struct samara_reply_options {
+  size_t struct_size;
+  uint64_t max_tokens; /* 0: as many as the context holds */
+  /* The reply ends before the first of these strings (UTF-8, 1 to SAMARA_MAX_STOP_BYTES bytes, copied) to be complete
+   * in its text, as if that came byte by byte; of several that end at the same byte, the longest. They are found
+   * across tokens, and no part of one is ever handed out. A special token that is not printed ends the reply if one of
+   * them is its text. */
+  const char* const* stops;
+  size_t n_stops; /* at most SAMARA_MAX_STOPS */
+  /* Copied; a token that stands there twice gets both. RESOURCE_EXHAUSTED beyond SAMARA_MAX_LOGIT_BIAS. */
+  const samara_logit_bias* logit_bias;
+  size_t n_logit_bias;
+  uint32_t logprobs;     /* 1: the log-probability of each token drawn */
+  uint32_t top_logprobs; /* the likeliest tokens told with each, at most SAMARA_MAX_TOP_LOGPROBS */
+  uint32_t ignore_eos;   /* 1: ids that end a text are tokens like others */
+  uint32_t special;      /* 1: special tokens are printed */
+  /* 1: the text goes on where that of the session's tokens ends (raw completion): a leading space stays, and a
+   * character that the prompt left unfinished is completed. 0: a text of its own, as if decoded alone. */
+  uint32_t continues_text;
+} samara_reply_options;
+#define SAMARA_REPLY_OPTIONS_INIT samara_reply_options_init()
+static inline samara_reply_options samara_reply_options_init(void) {
+  samara_reply_options options = SAMARA_ZERO_;
+  options.struct_size = sizeof(options);
+  return options;
+}
+
+typedef enum samara_finish {
+  SAMARA_FINISH_NONE = 0,     /* the reply goes on */
+  SAMARA_FINISH_EOS = 1,      /* a token that ends a text was drawn (samara_model_is_eos) */
+  SAMARA_FINISH_STOP = 2,     /* a stop string */
+  SAMARA_FINISH_LENGTH = 3,   /* max_tokens */
+  SAMARA_FINISH_CONTEXT = 4,  /* the context is full: the last token has no place in it */
+  SAMARA_FINISH_CANCELLED = 5 /* samara_cancel, or the progress callback */
+} samara_finish;
+SAMARA_API const char* samara_finish_name(samara_finish finish); /* "eos"; "none" */
+
+/* Natural logarithm of a token's probability as the model gives it: the softmax of the raw logits, before bias,
+ * penalties, temperature and cuts, over the ids that can be drawn (token_vocab). Computed in binary64 in one order:
+ * the same bits everywhere. */
+typedef struct samara_logprob {
+  int32_t token;
+  float logprob;
+} samara_logprob;
+
+/* One drawn token. What it points to is valid until the next call for this session that is not const. */
+typedef struct samara_reply_event {
+  size_t struct_size;
+  samara_finish finish;
+  int32_t token; /* -1: none was drawn (CANCELLED) */
+  /* Text that can be shown now: whole characters of UTF-8, no terminating zero. It may be empty (a character or a
+   * possible stop string is not over yet) and may hold text of earlier tokens. The last event has what was held back.
+   * Bytes of a character that never ended: U+FFFD at EOS, nothing where the reply was cut (LENGTH, CONTEXT,
+   * CANCELLED). */
+  const char* text;
+  size_t n_bytes;
+  int32_t stop;              /* at STOP: index of the stop string; else -1 */
+  float logprob;             /* of `token`, if asked for; else 0 */
+  uint32_t n_top;            /* as asked for, but at most token_vocab */
+  const samara_logprob* top; /* likeliest first, ties: lower id first */
+} samara_reply_event;
+#define SAMARA_REPLY_EVENT_INIT samara_reply_event_init()
+static inline samara_reply_event samara_reply_event_init(void) {
+  samara_reply_event event = SAMARA_ZERO_;
+  event.struct_size = sizeof(event);
+  return event;
+}
+
+/* `options` may be NULL. Computes nothing. Without a tokenizer all text is empty. On an error there is no reply. */
+SAMARA_API samara_status samara_reply_begin(samara_session* session,
+                                            const samara_reply_options* options);
+/* Computes what is pending (with progress "prefill" before the first token), draws a token, appends it to the session
+ * as a pending token unless it ends the text or the context is full, and fills the event. So after the reply
+ * samara_tokens holds all of it, its last token not computed yet. Allocates nothing.
+ * Tokens fed between two calls are computed before the next draw and are no part of the reply. After the event whose
+ * `finish` is set: FAILED_PRECONDITION, as without samara_reply_begin. On an error no token was drawn. A cancelled
+ * reply is SAMARA_OK with SAMARA_FINISH_CANCELLED. */
+SAMARA_API samara_status samara_reply_next(samara_session* session, samara_reply_event* event);
+
+typedef struct samara_reply_statistics {
+  size_t struct_size;
+  uint64_t prompt_tokens;     /* computed between begin and the first draw */
+  uint64_t reply_tokens;      /* drawn, without one that ended the text */
+  double first_token_seconds; /* wall time from begin to the first event */
+  double prefill_seconds;     /* inside the call that drew the first token */
+  double decode_seconds;      /* inside all calls after it */
+} samara_reply_statistics;
+/* Of the session's reply, also after its end, until the next begin; FAILED_PRECONDITION before the first. */
+SAMARA_API samara_status samara_reply_get_statistics(const samara_session* session,
+                                                     samara_reply_statistics* statistics);
+
 /* From any thread: the running step and following ones end with SAMARA_CANCELLED, within 200 ms, until cleared. */
 SAMARA_API void samara_cancel(samara_model* model);
 SAMARA_API void samara_cancel_clear(samara_model* model);
