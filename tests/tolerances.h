@@ -73,6 +73,11 @@ inline constexpr double kStories260kLogits = 2e-4;
 // The sampler's exp in binary64 against the C library's: one unit in the last place, 2.2e-16, for each.
 inline constexpr double kSamplerExp = 4.5e-16;
 
+// Its logarithm: two units in the last place of binary64, next to the C library's half of one.
+inline constexpr double kSamplerLn = 4.5e-16;
+// Log-probabilities as binary32, against the C library in binary64: half a unit in the last place.
+inline constexpr double kLogprob = 6.1e-8;
+
 // Logits of a graph that runs by its decompositions against the fused one, in units of the largest logit:
 // other orders of binary32 sums, a few layers deep.
 inline constexpr double kDecomposedLogits = 2e-5;

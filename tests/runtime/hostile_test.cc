@@ -50,7 +50,7 @@ void Try(const AlignedFile& file, const Backend& backend, Outcomes* outcomes) {
   if (!FeedSession(session, ids.data(), ids.size()).ok()) return;
   int32_t token = 0;
   if (StepSessions(&session, 1).ok() && StepSessions(&session, 1).ok() &&
-      SampleSession(session, &token).ok()) {
+      SampleSession(session, {}, &token).ok()) {
     ++outcomes->ran;
     CHECK(static_cast<uint32_t>(token) < model->limits.vocab);
   }
