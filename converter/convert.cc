@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "converter/chat_templates.h"
 #include "converter/decompositions.h"
 #include "converter/output_file.h"
 #include "converter/passes/passes.h"
@@ -56,18 +57,19 @@ void Summarize(const Package& package, DType quant, ConvertSummary* summary) {
     }
   }
   summary->name = package.name;
-  summary->templates = package.templates.size();
+  for (const ChatTemplate& chat : package.templates) summary->templates.push_back(chat.name);
+  summary->conversations = package.conversations.size();
   summary->goldens = package.goldens.size();
 }
 
 void Describe(const Source& source, const ConvertOptions& options, Package* package) {
   package->name = source.name;
-  package->templates = source.templates;
   package->provenance.converter = kConverter;
   package->provenance.license = source.license;
   package->provenance.source_sha256 = source.sha256;
   package->provenance.options = {
       {"quant", options.quant == DType::kInvalid ? "source" : DTypeName(options.quant)}};
+  if (!options.templates) package->provenance.options.emplace_back("templates", "left out");
   package->metadata.emplace_back("architecture", source.family->architectures);
   if (!source.license.empty()) package->metadata.emplace_back("license", source.license);
 }
@@ -125,6 +127,12 @@ StatusOr<ConvertSummary> Convert(const ConvertOptions& options) {
   package.tokenizer_vocab = summary.tokenizer.vocab;
   SAMARA_RETURN_IF_ERROR(
       ReadSampling(source, package.vocab, summary.tokenizer.eos, &package.sampling));
+  if (options.templates) {
+    SourceTemplates chat;
+    SAMARA_RETURN_IF_ERROR(ReadTemplates(&source, &chat));
+    package.templates = std::move(chat.templates);
+    package.template_variables = std::move(chat.variables);
+  }
   Describe(source, options, &package);
 
   SAMARA_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file,

@@ -21,6 +21,7 @@ struct ConvertOptions {
   std::string source;             // a Hugging Face directory
   std::string output;             // the file to make
   DType quant = DType::kInvalid;  // of every matrix; kInvalid keeps the source's types
+  bool templates = true;          // false: leave out the chat templates
   unsigned threads = 0;           // 0: the CPUs that this process may use
   // "weights" with source bytes done and in all; on the caller's thread.
   std::function<void(const char* stage, uint64_t done, uint64_t total)> progress;
@@ -48,7 +49,9 @@ struct ConvertSummary {
   std::vector<Exception> exceptions;  // matrices that are not in the type asked for
   std::vector<GraphBuilder::Dropped> dropped;
   TokenizerSummary tokenizer;
-  uint64_t templates = 0, goldens = 0;
+  std::vector<std::string> templates;  // names
+  uint64_t goldens = 0;                // of the model
+  uint64_t conversations = 0;          // goldens of the templates
 };
 
 // On success the file is complete and synced; on failure the old file, if any, is as it was and

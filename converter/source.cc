@@ -18,7 +18,6 @@ namespace samara {
 namespace {
 
 constexpr uint64_t kMaxConfigBytes = uint64_t{4} << 20;
-constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxEosIds = 256;
 
 std::string Hex(const uint8_t* bytes, size_t n) {
@@ -36,20 +35,8 @@ bool Exists(const std::string& path) {
   return stat(path.c_str(), &info) == 0;
 }
 
-// A small file of the source; its hash goes to the provenance.
-StatusOr<std::string> ReadHashed(const std::string& name, uint64_t max_bytes, Source* source) {
-  SAMARA_ASSIGN_OR_RETURN(std::string text,
-                          ReadSmallFile(source->directory + "/" + name, name, max_bytes));
-  Sha256 hash;
-  uint8_t digest[32];
-  hash.Update(text.data(), text.size());
-  hash.Finish(digest);
-  source->sha256.emplace_back(name, Hex(digest, sizeof digest));
-  return text;
-}
-
 StatusOr<JsonDocument> ReadJson(const std::string& name, uint64_t max_bytes, Source* source) {
-  SAMARA_ASSIGN_OR_RETURN(const std::string text, ReadHashed(name, max_bytes, source));
+  SAMARA_ASSIGN_OR_RETURN(const std::string text, ReadSourceFile(name, max_bytes, source));
   SAMARA_ASSIGN_OR_RETURN(JsonDocument document, JsonDocument::Parse(name, text));
   SAMARA_RETURN_IF_ERROR(document.root().WantObject());
   return document;
@@ -138,43 +125,6 @@ Status RefuseQuantized(const Json& config) {
       Quoted(method).c_str());
 }
 
-Status AddTemplate(std::string name, std::string source, Source* out) {
-  if (source.size() > kMaxTemplateBytes) {
-    return InvalidFile("chat template %s: got %zu bytes, wanted at most %llu", Quoted(name).c_str(),
-                       source.size(), static_cast<unsigned long long>(kMaxTemplateBytes));
-  }
-  for (const ChatTemplate& present : out->templates) {
-    if (present.name == name)
-      return InvalidFile("chat template %s: got it twice, wanted it once", Quoted(name).c_str());
-  }
-  ChatTemplate chat;
-  chat.name = std::move(name);
-  chat.source = std::move(source);
-  out->templates.push_back(std::move(chat));
-  return Status();
-}
-
-// A file of its own wins over tokenizer_config.json, which holds one text or a list of named ones.
-Status ReadTemplates(Source* source) {
-  StatusOr<std::string> file = ReadHashed("chat_template.jinja", kMaxTemplateBytes, source);
-  if (file.ok()) return AddTemplate("default", std::move(*file), source);
-  if (file.status().code() != StatusCode::kNotFound) return file.status();
-  if (!source->has_tokenizer_config) return Status();
-  const Json field = source->tokenizer_config.root().Find("chat_template");
-  if (field.IsNull()) return Status();
-  if (!field.IsArray()) {
-    SAMARA_ASSIGN_OR_RETURN(const std::string_view text, field.String());
-    return AddTemplate("default", std::string(text), source);
-  }
-  for (const Json item : field) {
-    SAMARA_ASSIGN_OR_RETURN(const std::string_view name, item.RequireString("name"));
-    SAMARA_ASSIGN_OR_RETURN(const std::string_view text, item.RequireString("template"));
-    if (name.empty()) return item.Find("name").Bad("a name");
-    SAMARA_RETURN_IF_ERROR(AddTemplate(std::string(name), std::string(text), source));
-  }
-  return Status();
-}
-
 // "license: x" in the YAML block at the top of README.md; anything unusual gives "".
 std::string ReadLicense(const std::string& directory) {
   StatusOr<InputFile> file = InputFile::Open(directory + "/README.md", "README.md");
@@ -217,6 +167,17 @@ Status TakeEos(const Json& field, uint32_t vocab, std::vector<int32_t>* ids) {
 }
 
 }  // namespace
+
+StatusOr<std::string> ReadSourceFile(const std::string& name, uint64_t max_bytes, Source* source) {
+  SAMARA_ASSIGN_OR_RETURN(std::string text,
+                          ReadSmallFile(source->directory + "/" + name, name, max_bytes));
+  Sha256 hash;
+  uint8_t digest[32];
+  hash.Update(text.data(), text.size());
+  hash.Finish(digest);
+  source->sha256.emplace_back(name, Hex(digest, sizeof digest));
+  return text;
+}
 
 Status OpenSource(const std::string& path, Source* source) {
   struct stat info;
@@ -262,7 +223,6 @@ Status OpenSource(const std::string& path, Source* source) {
                                       &source->has_tokenizer_config));
   SAMARA_RETURN_IF_ERROR(ReadOptional("generation_config.json", source, &source->generation_config,
                                       &source->has_generation_config));
-  SAMARA_RETURN_IF_ERROR(ReadTemplates(source));
   source->license = ReadLicense(path);
   for (const InputFile& file : source->checkpoint.files())
     source->sha256.emplace_back(file.name(), "");

@@ -22,7 +22,6 @@ struct Source {
   bool has_generation_config = false, has_tokenizer_config = false;
   const Family* family = nullptr;
   Checkpoint checkpoint;
-  std::vector<ChatTemplate> templates;
   std::string license;  // from README.md's front matter; "" if it says nothing
   std::vector<std::pair<std::string, std::string>>
       sha256;  // of the small files read; "" for weight files
@@ -30,6 +29,9 @@ struct Source {
 
 // Refuses by name what cannot be converted, with what to do instead.
 Status OpenSource(const std::string& path, Source* source);
+
+// A small file of the source; its hash goes to source->sha256. kNotFound where there is none.
+StatusOr<std::string> ReadSourceFile(const std::string& name, uint64_t max_bytes, Source* source);
 
 // Temperature and the like from generation_config.json, end-of-sequence ids from there or from
 // config.json. `eos` of the tokenizer serves where both are silent; -1: none.

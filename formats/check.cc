@@ -250,6 +250,14 @@ Status CheckText(const Package& package) {
   }
   Names names("chat template");
   for (const ChatTemplate& t : package.templates) SAMARA_RETURN_IF_ERROR(names.Add(t.name));
+  if (package.template_variables.size() > kMaxTemplateVariables) {
+    return InvalidFile("got %zu template variables, want at most %u",
+                       package.template_variables.size(), kMaxTemplateVariables);
+  }
+  Names variables("template variable");
+  for (const auto& [name, value] : package.template_variables) {
+    SAMARA_RETURN_IF_ERROR(variables.Add(name));
+  }
   const SamplingDefaults& s = package.sampling;
   auto within = [](float x, float least, float most) { return x >= least && x <= most; };
   const char* bad = !within(s.temperature, 0, 1e6f)              ? "temperature"
@@ -312,7 +320,30 @@ Status CheckTables(const Package& package) {
   return CheckText(package);
 }
 
+// Rendered texts: which template, and a hash that is one. Templates are checked by those who run them.
+Status CheckConversation(const Package& package, const ConversationGolden& golden) {
+  for (const RenderedGolden& r : golden.results) {
+    const std::string what = "rendered golden " + Quoted(golden.name);
+    if (r.index >= package.templates.size()) {
+      return InvalidFile("%s: template %u of %zu", what.c_str(), r.index, package.templates.size());
+    }
+    if (r.sha256.size() != 32) {
+      return InvalidFile("%s: a hash of %zu bytes, want 32", what.c_str(), r.sha256.size());
+    }
+    if (!r.text.empty() && r.text.size() != r.bytes) {
+      return InvalidFile("%s: a text of %zu bytes, want %llu", what.c_str(), r.text.size(),
+                         ull{r.bytes});
+    }
+  }
+  return Status();
+}
+
 Status CheckGoldens(const Package& package) {
+  Names conversations("conversation");
+  for (const ConversationGolden& golden : package.conversations) {
+    SAMARA_RETURN_IF_ERROR(conversations.Add(golden.name));
+    SAMARA_RETURN_IF_ERROR(CheckConversation(package, golden));
+  }
   uint32_t symbol = 0;
   const Symbol* tokens = FindSymbol(package, SymbolKind::kTokens, &symbol);
   std::unordered_map<std::string_view, const Graph*> entries;

@@ -275,6 +275,25 @@ struct ChatTemplate {
   bool operator==(const ChatTemplate&) const = default;
 };
 
+inline constexpr uint32_t kMaxTemplateVariables = 32;
+
+// What a template makes of a conversation.
+struct RenderedGolden {
+  uint32_t index = 0;           // into Package::templates
+  bool refused = false;         // the template raised an error; text is its message
+  std::string text;             // "" if it is long
+  uint64_t bytes = 0;           // of the text
+  std::vector<uint8_t> sha256;  // of the text
+  bool operator==(const RenderedGolden&) const = default;
+};
+struct ConversationGolden {
+  std::string name;
+  std::string json;  // as samara_render takes it
+  int64_t time = 0;  // what strftime_now told, seconds since 1970 without a zone
+  std::vector<RenderedGolden> results;
+  bool operator==(const ConversationGolden&) const = default;
+};
+
 struct OpGolden {
   uint32_t op = 0;  // index into the entry's graph as stored
   uint32_t output = 0;
@@ -322,6 +341,9 @@ struct Package {
   std::vector<Golden> goldens;
   Provenance provenance;
   std::vector<std::pair<std::string, std::string>> metadata;  // free text pairs, shown by inspect
+  // What every template sees: bos_token, eos_token, ... as transformers passes them.
+  std::vector<std::pair<std::string, std::string>> template_variables;
+  std::vector<ConversationGolden> conversations;  // goldens of the templates
   bool operator==(const Package&) const = default;
 };
 

@@ -78,6 +78,7 @@ class Serializer {
   Offset<fb::State> WriteState(const State& state);
   Offset<fb::Golden> WriteGolden(const Golden& golden);
   Offset<fb::Sampling> WriteSampling(const SamplingDefaults& sampling);
+  Offset<fb::Conversation> WriteConversation(const ConversationGolden& conversation);
   Offset<fb::Provenance> WriteProvenance(const Provenance& provenance);
   Offset<fb::Dim> WriteDim(const Dim& dim);
 
@@ -180,6 +181,16 @@ Offset<fb::Sampling> Serializer::WriteSampling(const SamplingDefaults& sampling)
                             sampling.min_p, sampling.repetition_penalty, eos);
 }
 
+Offset<fb::Conversation> Serializer::WriteConversation(const ConversationGolden& conversation) {
+  Text name = String(conversation.name), json = String(conversation.json);
+  auto results = Each(conversation.results, [&](const RenderedGolden& r) {
+    Text text = r.text.empty() ? Text() : String(r.text);
+    auto hash = Numbers(r.sha256);
+    return fb::CreateRenderedGolden(builder_, r.index, r.refused, text, r.bytes, hash);
+  });
+  return fb::CreateConversation(builder_, name, json, conversation.time, results);
+}
+
 Offset<fb::Provenance> Serializer::WriteProvenance(const Provenance& provenance) {
   Text converter = String(provenance.converter), license = String(provenance.license);
   auto sources = WritePairs(provenance.source_sha256);
@@ -229,6 +240,9 @@ Status Serializer::Run(std::string* out) {
   auto goldens = Each(p.goldens, [&](const Golden& g) { return WriteGolden(g); });
   auto provenance = WriteProvenance(p.provenance);
   auto metadata = WritePairs(p.metadata);
+  auto variables = WritePairs(p.template_variables);
+  auto conversations =
+      Each(p.conversations, [&](const ConversationGolden& c) { return WriteConversation(c); });
   auto dims = Each(dim_list_, [&](const Dim& dim) { return WriteDim(dim); });
   auto op_types = Each(op_type_list_, [&](const OpTypeKey& type) {
     Text type_name = String(std::get<2>(type));
@@ -236,7 +250,8 @@ Status Serializer::Run(std::string* out) {
   });
   auto root = fb::CreatePackage(builder_, features, name, p.trained_context, p.vocab, symbols, dims,
                                 op_types, segments, weights, groups, states, functions, entries,
-                                tokenizer, templates, sampling, goldens, provenance, metadata);
+                                tokenizer, templates, sampling, goldens, provenance, metadata,
+                                /*compiled=*/0, variables, conversations);
   fb::FinishPackageBuffer(builder_, root);
   if (too_large_ || builder_.GetSize() > kMaxMetadataBytes) {
     return ResourceExhausted("metadata of package %s is larger than %llu bytes",

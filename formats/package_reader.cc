@@ -84,6 +84,7 @@ class Reader {
   Status ReadState(const fb::State& from, State* to);
   Status ReadGolden(const fb::Golden& from, Golden* to);
   Status ReadSampling(const fb::Sampling& from, SamplingDefaults* to);
+  Status ReadConversation(const fb::Conversation& from, ConversationGolden* to);
 
   struct OpType {
     uint16_t code = 0;
@@ -242,6 +243,19 @@ Status Reader::ReadGolden(const fb::Golden& from, Golden* to) {
   });
 }
 
+Status Reader::ReadConversation(const fb::Conversation& from, ConversationGolden* to) {
+  SAMARA_RETURN_IF_ERROR(Read(from.name(), &to->name));
+  SAMARA_RETURN_IF_ERROR(Read(from.json(), &to->json));
+  to->time = from.time();
+  return Each(from.results(), &to->results, [&](const fb::RenderedGolden& r, RenderedGolden* out) {
+    out->index = r.index();
+    out->refused = r.refused();
+    out->bytes = r.bytes();
+    SAMARA_RETURN_IF_ERROR(Read(r.text(), &out->text));
+    return ReadNumbers(r.sha256(), "hash of a rendered text", &out->sha256);
+  });
+}
+
 Status Reader::ReadSampling(const fb::Sampling& from, SamplingDefaults* to) {
   to->temperature = from.temperature();
   to->top_k = from.top_k();
@@ -322,7 +336,11 @@ Status Reader::Run(const fb::Package& root) {
     SAMARA_RETURN_IF_ERROR(ReadPairs(provenance->source_sha256(), &p.provenance.source_sha256));
     SAMARA_RETURN_IF_ERROR(ReadPairs(provenance->options(), &p.provenance.options));
   }
-  return ReadPairs(root.metadata(), &p.metadata);
+  SAMARA_RETURN_IF_ERROR(ReadPairs(root.metadata(), &p.metadata));
+  SAMARA_RETURN_IF_ERROR(ReadPairs(root.template_variables(), &p.template_variables));
+  return Each(
+      root.conversations(), &p.conversations,
+      [&](const fb::Conversation& c, ConversationGolden* out) { return ReadConversation(c, out); });
 }
 
 }  // namespace

@@ -83,6 +83,33 @@ Status FromApi(const samara_sampling& in, SamplingParams* out) {
   return CheckSampling(*out);
 }
 
+samara_status TokenizeText(const samara_model* model, const char* text, size_t text_bytes,
+                           uint32_t flags, std::span<const samara_span> data, void* work,
+                           size_t work_bytes, int32_t* tokens, size_t capacity, size_t* n_tokens) {
+  return Guard([&]() -> Status {
+    if (model == nullptr || n_tokens == nullptr || (text == nullptr && text_bytes != 0) ||
+        (tokens == nullptr && capacity != 0) || (work == nullptr && work_bytes != 0)) {
+      return Null("model, text, work, tokens or n_tokens");
+    }
+    *n_tokens = 0;
+    const Model& m = *Of(model);
+    if (!m.has_tokenizer) return Unsupported("the package has no tokenizer");
+    if ((flags & ~(SAMARA_TOKENIZE_NO_SPECIAL | SAMARA_TOKENIZE_PARSE_SPECIAL)) != 0) {
+      return InvalidArgument("unknown flags %#x", flags);
+    }
+    EncodeOptions options;
+    options.add_special = (flags & SAMARA_TOKENIZE_NO_SPECIAL) == 0;
+    options.parse_special = (flags & SAMARA_TOKENIZE_PARSE_SPECIAL) != 0;
+    options.data = data;
+    uint64_t n = 0;
+    const Status status =
+        m.tokenizer.Encode({text, text_bytes}, options, {static_cast<uint8_t*>(work), work_bytes},
+                           tokens, capacity, &n);
+    *n_tokens = n;
+    return status;
+  });
+}
+
 const char* TextOf(const flatbuffers::String* text) { return text == nullptr ? "" : text->c_str(); }
 
 }  // namespace
@@ -236,27 +263,17 @@ size_t samara_tokenize_work_size(const samara_model* model, size_t text_bytes) {
 samara_status samara_tokenize(const samara_model* model, const char* text, size_t text_bytes,
                               uint32_t flags, void* work, size_t work_bytes, int32_t* tokens,
                               size_t capacity, size_t* n_tokens) {
-  return Guard([&]() -> Status {
-    if (model == nullptr || n_tokens == nullptr || (text == nullptr && text_bytes != 0) ||
-        (tokens == nullptr && capacity != 0) || (work == nullptr && work_bytes != 0)) {
-      return Null("model, text, work, tokens or n_tokens");
-    }
-    *n_tokens = 0;
-    const Model& m = *Of(model);
-    if (!m.has_tokenizer) return Unsupported("the package has no tokenizer");
-    if ((flags & ~(SAMARA_TOKENIZE_NO_SPECIAL | SAMARA_TOKENIZE_PARSE_SPECIAL)) != 0) {
-      return InvalidArgument("unknown flags %#x", flags);
-    }
-    EncodeOptions options;
-    options.add_special = (flags & SAMARA_TOKENIZE_NO_SPECIAL) == 0;
-    options.parse_special = (flags & SAMARA_TOKENIZE_PARSE_SPECIAL) != 0;
-    uint64_t n = 0;
-    const Status status =
-        m.tokenizer.Encode({text, text_bytes}, options, {static_cast<uint8_t*>(work), work_bytes},
-                           tokens, capacity, &n);
-    *n_tokens = n;
-    return status;
-  });
+  return TokenizeText(model, text, text_bytes, flags, {}, work, work_bytes, tokens, capacity,
+                      n_tokens);
+}
+
+samara_status samara_tokenize_spans(const samara_model* model, const char* text, size_t text_bytes,
+                                    uint32_t flags, const samara_span* data, size_t n_data,
+                                    void* work, size_t work_bytes, int32_t* tokens, size_t capacity,
+                                    size_t* n_tokens) {
+  if (data == nullptr && n_data != 0) return Report(Null("data"));
+  return TokenizeText(model, text, text_bytes, flags | SAMARA_TOKENIZE_PARSE_SPECIAL,
+                      {data, n_data}, work, work_bytes, tokens, capacity, n_tokens);
 }
 
 samara_status samara_detokenize(const samara_model* model, samara_detokenizer* state, int32_t token,

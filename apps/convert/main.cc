@@ -18,7 +18,7 @@ namespace {
 
 struct Flags {
   std::string source, output, quant;
-  bool no_goldens = false, list = false;
+  bool no_goldens = false, no_template = false, list = false;
   uint32_t threads = 0;
 };
 
@@ -31,6 +31,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
       ->type_name("T");
   app->add_flag("--no-goldens", flags->no_goldens,
                 "leave out the outputs that samara-inspect --verify replays");
+  app->add_flag("--no-template", flags->no_template,
+                "leave out the chat templates, for one that cannot be converted");
   app->add_flag("--list", flags->list,
                 "write nothing: list the weights to be made or, without SOURCE, what is known");
   app->add_option("--threads", flags->threads,
@@ -102,6 +104,17 @@ std::string MemoryText(const std::string& path) {
          " of the file mapped, at the default context";
 }
 
+std::string TemplatesText(const Flags& flags, const ConvertSummary& summary) {
+  if (flags.no_template) return "left out (--no-template)";
+  std::string names;
+  for (const std::string& name : summary.templates)
+    names += (names.empty() ? "" : ", ") + Escaped(name);
+  if (names.empty()) return "none";
+  return names + (summary.conversations == 0
+                      ? ""
+                      : "; goldens of " + Count(summary.conversations) + " conversations");
+}
+
 std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
   std::string text = Escaped(flags.output) + "\n";
   const auto line = [&text](const char* label, const std::string& value) {
@@ -116,7 +129,7 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
                                     " weights, " + BytesText(type.bytes));
   }
   line("tokenizer", summary.tokenizer.kind + ", " + Count(summary.tokenizer.vocab) + " ids");
-  line("templates", Count(summary.templates));
+  line("templates", TemplatesText(flags, summary));
   line("goldens", Count(summary.goldens));
   if (const std::string memory = MemoryText(flags.output); !memory.empty()) line("memory", memory);
   const double rate =
@@ -157,6 +170,7 @@ int Run(const Flags& flags) {
   options.source = flags.source;
   options.output = flags.output;
   options.quant = quant;
+  options.templates = !flags.no_template;
   options.threads = flags.threads;
   options.progress = [&progress](const char* stage, uint64_t done, uint64_t total) {
     progress.Update(stage, done, total);

@@ -48,8 +48,12 @@ class Encoder {
     uint8_t* p = work.data() + (64 - reinterpret_cast<uintptr_t>(work.data()) % 64) % 64;
     uint8_t* const sanitized = p;
     p += layout.sanitized;
-    for (uint8_t*& buffer : normalized_) {
-      buffer = p;
+    uint8_t* const raw_mask = p;
+    p += layout.sanitized;
+    for (int i = 0; i < 2; ++i) {
+      normalized_[i] = p;
+      p += layout.normalized;
+      normalized_mask_[i] = p;
       p += layout.normalized;
     }
     for (size_t i = 0; i < stages_.size(); ++i) {
@@ -60,10 +64,16 @@ class Encoder {
 
     const uint8_t* begin = reinterpret_cast<const uint8_t*>(text.data());
     const uint8_t* end = begin + text.size();
+    const uint8_t* mask = nullptr;
+    if (!options_.data.empty()) {
+      SAMARA_RETURN_IF_ERROR(MaskData(begin, text.size(), raw_mask));
+      mask = raw_mask;
+    }
     Sanitize(sanitized, &begin, &end);
     if (options_.add_special) EmitAll(kTablePrefix);
-    SplitAtAddedTokens(raw_matcher_, {begin, end, true},
-                       [this](const TextPiece& piece) { Normalize(piece); });
+    SplitAtAddedTokens(raw_matcher_, {begin, end, true}, mask, [&](const TextPiece& piece) {
+      Normalize(piece, mask == nullptr ? nullptr : mask + (piece.begin - begin));
+    });
     if (options_.add_special) EmitAll(kTableSuffix);
     if (exhausted_) {
       return ResourceExhausted(
@@ -79,6 +89,32 @@ class Encoder {
   }
   void EmitAll(uint32_t table) {
     for (const uint32_t id : view_.Span<uint32_t>(table)) Emit(id);
+  }
+
+  // 1 for each byte of the sanitized text that comes from a data span.
+  Status MaskData(const uint8_t* text, uint64_t n, uint8_t* mask) const {
+    uint64_t last = 0;
+    for (const samara_span& span : options_.data) {
+      if (span.begin < last || span.end < span.begin || span.end > n) {
+        return InvalidArgument("data span %zu to %zu of a text of %" PRIu64
+                               " bytes, wanted ascending spans inside it",
+                               span.begin, span.end, n);
+      }
+      last = span.end;
+    }
+    const samara_span* span = options_.data.data();
+    const samara_span* const end = span + options_.data.size();
+    for (uint64_t at = 0; at < n;) {
+      const Utf8Char c = DecodeUtf8(text + at, text + n);
+      uint8_t masked = 0;
+      for (uint32_t i = 0; i < c.bytes; ++i, ++at) {
+        while (span != end && span->end <= at) ++span;
+        masked |= span != end && span->begin <= at ? 1 : 0;
+      }
+      const uint32_t bytes = c.valid ? c.bytes : 3;  // U+FFFD
+      for (uint32_t i = 0; i < bytes; ++i) *mask++ = masked;
+    }
+    return {};
   }
 
   // Ill-formed text is copied with U+FFFD in place of each maximal subpart.
@@ -100,16 +136,21 @@ class Encoder {
     *end = o;
   }
 
-  // on_text gets what lies between added tokens; the tokens themselves are emitted.
+  // on_text gets what lies between added tokens; the tokens themselves are emitted. `mask`: null, or
+  // for each byte of the piece whether it belongs to no token.
   template <typename OnText>
   void SplitAtAddedTokens(const AddedTokenMatcher& matcher, const TextPiece& piece,
-                          OnText on_text) {
+                          const uint8_t* mask, OnText on_text) {
     const uint8_t* const text = piece.begin;
     const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
     uint64_t done = 0, position = 0;
     uint64_t space_begin = 0, space_end = 0;  // white space known to lie there
     AddedTokenMatcher::Match match;
-    while (matcher.Next(text, position, n, &match)) {
+    const auto is_space = [this](const uint8_t* bytes, uint64_t size) {
+      return IsSpace(bytes, size);
+    };
+    while (mask == nullptr ? matcher.Next(text, position, n, &match)
+                           : matcher.NextUnmasked(text, mask, position, n, is_space, &match)) {
       position = match.end;
       const uint32_t flags = match.token->flags;
       if ((flags & kAddedSpecial) != 0 && !options_.parse_special) continue;
@@ -138,6 +179,16 @@ class Encoder {
     }
     if (done < n) on_text(TextPiece{text + done, text + n, piece.at_start && done == 0});
   }
+  // Nothing but white space, or the character that stands for it in vocabularies (U+2581).
+  bool IsSpace(const uint8_t* text, uint64_t n) const {
+    for (uint64_t i = 0; i < n;) {
+      const Utf8Char c = DecodeUtf8(text + i, text + n);
+      if (c.code_point != 0x2581 && (view_.ClassFlagsOf(c.code_point) & kClassSpace) == 0)
+        return false;
+      i += c.bytes;
+    }
+    return true;
+  }
   uint32_t FlagsAt(const uint8_t* text, uint64_t i, uint64_t n) const {
     return view_.ClassFlagsOf(DecodeUtf8(text + i, text + n).code_point);
   }
@@ -152,51 +203,68 @@ class Encoder {
   }
 
   static uint64_t ReplaceAll(const TextPiece& piece, const uint8_t* a, uint32_t a_bytes,
-                             const uint8_t* b, uint32_t b_bytes, uint8_t* out) {
+                             const uint8_t* b, uint32_t b_bytes, uint8_t* out,
+                             const uint8_t* mask = nullptr, uint8_t* out_mask = nullptr) {
     uint8_t* o = out;
     const uint8_t* p = piece.begin;
     while (p < piece.end) {
       if (*p == *a && static_cast<uint64_t>(piece.end - p) >= a_bytes &&
           std::memcmp(p, a, a_bytes) == 0) {
+        if (mask != nullptr) {
+          uint8_t any = 0;
+          for (uint32_t i = 0; i < a_bytes; ++i) any |= mask[p - piece.begin + i];
+          std::memset(out_mask + (o - out), any, b_bytes);
+        }
         o = std::copy(b, b + b_bytes, o);
         p += a_bytes;
       } else {
+        if (mask != nullptr) out_mask[o - out] = mask[p - piece.begin];
         *o++ = *p++;
       }
     }
     return static_cast<uint64_t>(o - out);
   }
 
-  // A piece between added tokens of the raw text.
-  void Normalize(TextPiece piece) {
+  // A piece between added tokens of the raw text, and its mask or null.
+  void Normalize(TextPiece piece, const uint8_t* mask) {
+    if (normalized_matcher_.empty()) mask = nullptr;  // nobody will ask
     int target = 0;
     for (const NormalizerStep& step : steps_) {
       if (piece.begin == piece.end) return;
       uint8_t* const out = normalized_[target];
+      uint8_t* const out_mask = normalized_mask_[target];
       const uint8_t* const a = view_.String(step.a_offset);
       const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
       switch (step.kind) {
         case kNormPrepend:
           std::memcpy(out, a, step.a_bytes);
           std::memcpy(out + step.a_bytes, piece.begin, n);
+          if (mask != nullptr) {
+            std::memset(out_mask, 0, step.a_bytes);
+            std::memcpy(out_mask + step.a_bytes, mask, n);
+            mask = out_mask;
+          }
           piece = {out, out + step.a_bytes + n, piece.at_start};
           break;
         case kNormReplace: {
-          const uint64_t bytes =
-              ReplaceAll(piece, a, step.a_bytes, view_.String(step.b_offset), step.b_bytes, out);
+          const uint64_t bytes = ReplaceAll(piece, a, step.a_bytes, view_.String(step.b_offset),
+                                            step.b_bytes, out, mask, out_mask);
+          if (mask != nullptr) mask = out_mask;
           piece = {out, out + bytes, piece.at_start};
           break;
         }
         case kNormNfc: {
           const uint64_t bytes =
-              NormalizeNfc(view_, &piece.begin, n, out, reinterpret_cast<uint32_t*>(scratch_));
+              NormalizeNfc(view_, &piece.begin, n, out, reinterpret_cast<uint32_t*>(scratch_),
+                           mask == nullptr ? nullptr : &mask, out_mask);
           piece.end = piece.begin + bytes;
           break;
         }
       }
       if (piece.begin == out) target ^= 1;
     }
-    SplitAtAddedTokens(normalized_matcher_, piece, [this](const TextPiece& p) { PreTokenize(p); });
+    SplitAtAddedTokens(normalized_matcher_, piece, mask,
+                       [this](const TextPiece& p) { PreTokenize(p); });
   }
 
   // Depth first through the stages: each level holds the position in one piece of the level above.
@@ -379,6 +447,7 @@ class Encoder {
   uint64_t count_ = 0;
   bool exhausted_ = false;
   uint8_t* normalized_[2] = {};
+  uint8_t* normalized_mask_[2] = {};
   uint8_t* stage_text_[kTokenizerMaxStages] = {};
   uint8_t* scratch_ = nullptr;  // symbols and heap; normalization's characters before that
   Splitter splitters_[kTokenizerMaxStages];

@@ -21,7 +21,7 @@ EncodeLayout LayoutFor(const TokenizerView& view, uint64_t text_bytes) {
     (void)growth.Step(step, strings);  // CheckTokenizer checked the bounds
   if (!steps.empty()) layout.normalized = AlignUp(growth.Bytes(text_bytes));
   const auto stages = view.Span<PreTokenizerStage>(kTableStages);
-  uint64_t total = layout.sanitized + 2 * layout.normalized;
+  uint64_t total = std::min(kSaturated, 2 * (layout.sanitized + 2 * layout.normalized));
   for (size_t i = 0; i < stages.size(); ++i) {
     (void)growth.Stage(stages[i], strings);
     if (stages[i].kind != kStageSplit) layout.stage[i] = AlignUp(growth.Bytes(text_bytes));

@@ -63,6 +63,36 @@ class AddedTokenMatcher {
     return true;
   }
 
+  // The same where bytes with a mask belong to no token, except to those that `exempt` says: at each
+  // beginning the trie is walked, since a longer token that is not allowed must not hide a shorter
+  // one that is. Takes the longest token's length a byte at worst.
+  template <typename Exempt>
+  bool NextUnmasked(const uint8_t* text, const uint8_t* mask, uint64_t from, uint64_t n,
+                    Exempt exempt, Match* match) const {
+    if (empty()) return false;
+    for (uint64_t begin = from; begin < n; ++begin) {
+      if ((first_[text[begin] / 64] >> (text[begin] % 64) & 1) == 0) continue;
+      const uint64_t stop = std::min<uint64_t>(n, begin + kTokenizerMaxAddedBytes);
+      const AddedTokenEntry* found = nullptr;
+      bool masked = false;
+      uint32_t node = 0;
+      for (uint64_t p = begin; p < stop; ++p) {
+        node = Follow(node, text[p]);
+        if (node == kTokenizerNone) break;
+        masked |= mask[p] != 0;
+        if (nodes_[node].match == kTokenizerNone) continue;
+        const AddedTokenEntry* token = &tokens_[nodes_[node].match];
+        // A match that ends here may have begun later.
+        if (token->bytes != p + 1 - begin) continue;
+        if (!masked || exempt(text + begin, token->bytes)) found = token;
+      }
+      if (found == nullptr) continue;
+      *match = {found, begin, begin + found->bytes};
+      return true;
+    }
+    return false;
+  }
+
  private:
   uint32_t Follow(uint32_t node, uint32_t byte) const {
     const uint32_t* begin = edges_ + nodes_[node].first_edge;

@@ -137,7 +137,7 @@ class Nfc {
 }  // namespace
 
 uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t n, uint8_t* out,
-                      uint32_t* work) {
+                      uint32_t* work, const uint8_t** mask, uint8_t* out_mask) {
   const Nfc nfc(view);
   const uint8_t* const begin = *text;
   const uint8_t* const end = begin + n;
@@ -146,6 +146,12 @@ uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t 
   uint8_t* o = out;
   bool changed = false;
   const uint8_t* p = begin;
+  const auto copy_until = [&](const uint8_t* until) {
+    const size_t bytes = static_cast<size_t>(until - copied);
+    std::memcpy(o, copied, bytes);
+    if (mask != nullptr) std::memcpy(out_mask + (o - out), *mask + (copied - begin), bytes);
+    o += bytes;
+  };
   while (p < end) {
     if (*p < 0x80) {
       starter = p++;
@@ -165,17 +171,22 @@ uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t 
       if (e.ccc == 0 && (e.flags & (kNfcYes | kNfcSecond)) == kNfcYes) break;
       stop += d.bytes;
     }
-    std::memcpy(o, copied, static_cast<size_t>(starter - copied));
-    o += starter - copied;
+    copy_until(starter);
     // A decomposition has at most 1.5 characters a byte: half of `work` for it, half for ordering.
-    o = nfc.Run(starter, stop, o, work, (n * 3 + 1) / 2);
+    uint8_t* const run_end = nfc.Run(starter, stop, o, work, (n * 3 + 1) / 2);
+    if (mask != nullptr) {
+      const bool any = std::any_of(*mask + (starter - begin), *mask + (stop - begin),
+                                   [](uint8_t m) { return m != 0; });
+      std::fill(out_mask + (o - out), out_mask + (run_end - out), any ? 1 : 0);
+    }
+    o = run_end;
     copied = starter = p = stop;
     changed = true;
   }
   if (!changed) return n;
-  std::memcpy(o, copied, static_cast<size_t>(end - copied));
-  o += end - copied;
+  copy_until(end);
   *text = out;
+  if (mask != nullptr) *mask = out_mask;
   return static_cast<uint64_t>(o - out);
 }
 

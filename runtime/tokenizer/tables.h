@@ -81,7 +81,7 @@ class TokenizerView {
 // Where the parts of Encode's work area lie, for a text of a given length.
 struct EncodeLayout {
   uint64_t sanitized = 0;                    // bytes each
-  uint64_t normalized = 0;                   // two of them
+  uint64_t normalized = 0;                   // two of them; masks of the same sizes
   uint64_t stage[kTokenizerMaxStages] = {};  // 0 where the stage changes nothing
   uint64_t max_bytes = 0;                    // of one piece
   uint64_t total = 0;                        // all, with the symbols and the heap
@@ -95,9 +95,11 @@ inline constexpr uint64_t kSymbolBytes =
 Status CheckTokenizer(std::span<const uint8_t> blob);
 
 // Normalization form C. The text is well-formed. Gives the text itself where nothing changes, else
-// `out`. `work`: 3 u32 for each byte of text. Returns the length.
+// `out`. `work`: 3 u32 for each byte of text. Returns the length. `mask`: null, or a byte for each
+// byte of text, to be carried along in `out_mask`: what comes of several bytes has it if one of
+// them has.
 uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t n, uint8_t* out,
-                      uint32_t* work);
+                      uint32_t* work, const uint8_t** mask = nullptr, uint8_t* out_mask = nullptr);
 
 }  // namespace samara
 

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "formats/status.h"
+#include "samara/samara.h"
 
 namespace samara {
 
@@ -24,6 +25,10 @@ struct EncodeOptions {
   bool add_special = true;  // BOS/EOS as the tokenizer's post-processor adds them
   bool parse_special =
       false;  // special tokens written in the text become their ids; else they are plain text
+  // Ascending, apart, inside the text. No added token is recognized where it touches one of these
+  // bytes, except those of nothing but white space (they are a tokenizer's way to write it).
+  // Everything else is as without them.
+  std::span<const samara_span> data = {};
 };
 
 // Bytes of a character that has not ended yet. Zero-initialize; belongs to the caller.

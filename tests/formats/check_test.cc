@@ -186,6 +186,12 @@ TEST_CASE("check: vocabulary, tokenizer, templates, sampling") {
       {"tokenizer: 34 ids", kBad, [](Package& p) { p.tokenizer_vocab = 34; }},
       {"two chat templates have the name \"default\"", kBad,
        [](Package& p) { p.templates[1].name = "default"; }},
+      {"two template variables have the name \"bos_token\"", kBad,
+       [](Package& p) { p.template_variables[1].first = "bos_token"; }},
+      {"a template variable has no name", kBad,
+       [](Package& p) { p.template_variables[1].first = ""; }},
+      {"got 33 template variables, want at most 32", kBad,
+       [](Package& p) { p.template_variables.resize(33); }},
       {"temperature is out of range", kBad, [](Package& p) { p.sampling.temperature = kNan; }},
       {"temperature is out of range", kBad, [](Package& p) { p.sampling.temperature = -1; }},
       {"top_p is out of range", kBad, [](Package& p) { p.sampling.top_p = 1.5f; }},
@@ -421,6 +427,14 @@ TEST_CASE("check: depth and size of decompositions") {
 
 TEST_CASE("check: goldens") {
   Run({
+      {"rendered golden \"plain\": template 2 of 2", kBad,
+       [](Package& p) { p.conversations[0].results[1].index = 2; }},
+      {"rendered golden \"plain\": a hash of 31 bytes", kBad,
+       [](Package& p) { p.conversations[0].results[1].sha256.pop_back(); }},
+      {"rendered golden \"plain\": a text of 5 bytes, want 6", kBad,
+       [](Package& p) { p.conversations[0].results[0].bytes = 6; }},
+      {"two conversations have the name \"plain\"", kBad,
+       [](Package& p) { p.conversations[1].name = "plain"; }},
       {"golden of \"other\": no such entry point", kBad,
        [](Package& p) { p.goldens[0].entry = "other"; }},
       {"0 ids", kBad, [](Package& p) { p.goldens[0].ids.clear(); }},

@@ -108,6 +108,14 @@ inline Status FillPackage(Package* package) {
   p.tokenizer_segment = 0;
   p.tokenizer_vocab = p.vocab - 1;
   p.templates = {{"default", "{{ messages }}", {1, 2, 3}}, {"tool_use", "{{ tools }}", {}}};
+  p.template_variables = {{"bos_token", "<s>"}, {"eos_token", ""}};
+  ConversationGolden conversation;
+  conversation.name = "plain";
+  conversation.json = "[]";
+  conversation.time = -1;
+  conversation.results = {{0, false, "hello", 5, std::vector<uint8_t>(32, 1)},
+                          {1, true, "", 70000, std::vector<uint8_t>(32, 2)}};
+  p.conversations = {conversation, {"empty", "", 1, {}}};
   p.sampling = {0.7f, 40, 0.9f, 0.05f, 1.1f, {1, 2}};
   Golden golden;
   golden.entry = "generate";

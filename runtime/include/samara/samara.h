@@ -211,6 +211,24 @@ SAMARA_API samara_status samara_tokenize(const samara_model* model, const char* 
                                          size_t text_bytes, uint32_t flags, void* work,
                                          size_t work_bytes, int32_t* tokens, size_t capacity,
                                          size_t* n_tokens);
+
+/* A part of a text: bytes begin <= i < end. */
+typedef struct samara_span {
+  size_t begin, end;
+} samara_span;
+
+/* The same with SAMARA_TOKENIZE_PARSE_SPECIAL for a text that is partly somebody else's, as samara_render gives it:
+ * `data` are n_data spans of it, ascending and apart (else INVALID_ARGUMENT; they need not begin or end with a
+ * character). A token that the vocabulary lists as added, special or not ("<|im_end|>", "<tool_call>"), is never
+ * recognized where it touches a byte of them; there it is cut up like any other text. Added tokens of nothing but white
+ * space are the exception: they control nothing. All else is as in samara_tokenize, so words and white space join over
+ * the ends of a span as they do in the text. With n_data = 0 it is samara_tokenize. */
+SAMARA_API samara_status samara_tokenize_spans(const samara_model* model, const char* text,
+                                               size_t text_bytes, uint32_t flags,
+                                               const samara_span* data, size_t n_data, void* work,
+                                               size_t work_bytes, int32_t* tokens, size_t capacity,
+                                               size_t* n_tokens);
+
 /* Streaming: bytes of an unfinished character wait in `state` (zero it first). `special` != 0 prints special tokens.
  * Writes at most `capacity` bytes, no terminating zero; 1024 suffices unless the package has longer tokens. */
 typedef struct samara_detokenizer {
@@ -221,6 +239,42 @@ SAMARA_API samara_status samara_detokenize(const samara_model* model, samara_det
                                            size_t* n_bytes);
 SAMARA_API samara_status samara_detokenize_end(const samara_model* model, samara_detokenizer* state,
                                                char* text, size_t capacity, size_t* n_bytes);
+
+/* ---- Chat templates -------------------------------------------------------------------------------- */
+
+/* Name of a template of the package: "default" first, where there is one, then others such as "tool_use"; NULL past the
+ * end. Valid as long as the model. */
+SAMARA_API const char* samara_template_at(const samara_model* model, uint32_t index);
+
+/* Bytes of work area that ordinary conversations of this length need; 0 without a template. */
+SAMARA_API size_t samara_render_work_size(const samara_model* model, size_t json_bytes);
+
+/* Renders a conversation: `json` is UTF-8 JSON text, either an array of messages,
+ *   [{"role": "user", "content": "Hello"}, ...]
+ * or an object of the template's variables: "messages", "tools", "documents", "add_generation_prompt" (false unless
+ * given; true ends the text where the model's reply begins) and any other that the template knows. Beside these it sees
+ * the package's special tokens (bos_token, eos_token, ...), as with transformers' apply_chat_template.
+ *   template_name  NULL: "tool_use" if there is such a template and tools are given, else "default"
+ *   work           any alignment; no other memory is used. samara_render_work_size says how much, a template that builds
+ *                  more needs more (RESOURCE_EXHAUSTED; no text is given then)
+ *   text           gets the text, not zero-terminated; *n_bytes is its length
+ *   spans          gets the spans of the text that come from `json` and not from the template, ascending and apart;
+ *                  *n_spans is their number
+ * To make tokens of it: samara_tokenize_spans(model, text, n_bytes, SAMARA_TOKENIZE_NO_SPECIAL, spans, n_spans, ...).
+ * NO_SPECIAL because the template writes BOS itself, so there is one and not two; the spans because a user who writes
+ * "<|im_end|>" must not end his turn by it. Each text that begins with the same messages begins with the same tokens up
+ * to where the texts differ (but for the last token before that place, which may join with what follows): a caller
+ * compares the list with samara_tokens, rewinds to the first difference and feeds the rest.
+ * Errors: INVALID_ARGUMENT for ill-formed JSON and for what the template refuses, whose message is in
+ * samara_last_error(); NOT_FOUND for a name that the package has not; UNSUPPORTED for a template that this version
+ * cannot evaluate; RESOURCE_EXHAUSTED if a buffer is too small, with *n_bytes and *n_spans as needed if both are known
+ * (else 0), or if the template takes too many steps, nests too deep or writes too much.
+ * Not built yet: UNSUPPORTED. Any number of threads may render with one model. The time that strftime_now tells is the system's local time. */
+SAMARA_API samara_status samara_render(const samara_model* model, const char* template_name,
+                                       const char* json, size_t json_bytes, void* work,
+                                       size_t work_bytes, char* text, size_t capacity,
+                                       size_t* n_bytes, samara_span* spans, size_t span_capacity,
+                                       size_t* n_spans);
 
 /* ---- Sessions -------------------------------------------------------------------------------------- */
 
