@@ -6,43 +6,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int run(samara_model* model, samara_session* session, const char* prompt) {
+/* The prompt's tokens, appended to the session. */
+static int feed(const samara_model* model, samara_session* session, const char* prompt) {
   const size_t n = strlen(prompt), work_size = samara_tokenize_work_size(model, n);
+  const size_t capacity = n + 64; /* more than common texts need; one that needs more is an error */
   void* work = malloc(work_size);
-  int32_t *tokens = malloc((n + 64) * sizeof *tokens), token; /* more than any common text needs */
-  samara_detokenizer state = {{0}};
-  char text[1024];
-  size_t n_tokens = 0, bytes, i;
-  int ok = work != NULL && tokens != NULL &&
-           samara_tokenize(model, prompt, n, 0, work, work_size, tokens, n + 64, &n_tokens) ==
-               SAMARA_OK &&
-           samara_feed(session, tokens, n_tokens) == SAMARA_OK;
+  int32_t* tokens = malloc(capacity * sizeof *tokens);
+  size_t n_tokens = 0;
+  const int ok = work != NULL && tokens != NULL &&
+                 samara_tokenize(model, prompt, n, 0, work, work_size, tokens, capacity,
+                                 &n_tokens) == SAMARA_OK &&
+                 samara_feed(session, tokens, n_tokens) == SAMARA_OK;
   free(tokens);
   free(work);
-  fputs(prompt, stdout);
-  for (i = 0; ok && i < 64; ++i) {
-    ok = samara_run(session) == SAMARA_OK && samara_sample(session, &token) == SAMARA_OK;
-    if (!ok || samara_model_is_eos(model, token)) break;
-    ok = samara_detokenize(model, &state, token, 0, text, sizeof text, &bytes) == SAMARA_OK &&
-         fwrite(text, 1, bytes, stdout) == bytes && fflush(stdout) == 0 &&
-         samara_feed(session, &token, 1) == SAMARA_OK;
-  }
-  if (ok) ok = samara_detokenize_end(model, &state, text, sizeof text, &bytes) == SAMARA_OK;
-  if (ok) ok = fwrite(text, 1, bytes, stdout) == bytes && puts("") >= 0 && fflush(stdout) == 0;
   return ok;
+}
+
+/* Prints the reply as it comes. */
+static int stream(samara_session* session) {
+  samara_reply_options options = SAMARA_REPLY_OPTIONS_INIT;
+  samara_reply_event event = SAMARA_REPLY_EVENT_INIT;
+  options.max_tokens = 64;
+  options.continues_text = 1;
+  if (samara_reply_begin(session, &options) != SAMARA_OK) return 0;
+  do {
+    if (samara_reply_next(session, &event) != SAMARA_OK) return 0;
+    if (fwrite(event.text, 1, event.n_bytes, stdout) != event.n_bytes || fflush(stdout)) return 0;
+  } while (event.finish == SAMARA_FINISH_NONE);
+  return puts("") >= 0;
 }
 
 int main(int argc, char** argv) {
   samara_model* model = NULL;
   samara_session* session = NULL;
   int ok;
-  if (argc != 3) {
-    fprintf(stderr, "usage: reply MODEL.samara PROMPT\n");
-    return 2;
-  }
+  if (argc != 3) return fputs("usage: reply MODEL.samara PROMPT\n", stderr), 2;
   ok = samara_model_open(argv[1], NULL, &model) == SAMARA_OK &&
-       samara_session_create(model, NULL, &session) == SAMARA_OK && run(model, session, argv[2]);
-  if (!ok) fprintf(stderr, "reply: %s\n", samara_last_error());
+       samara_session_create(model, NULL, &session) == SAMARA_OK && feed(model, session, argv[2]) &&
+       fputs(argv[2], stdout) >= 0 && stream(session);
+  if (!ok) fprintf(stderr, "reply: failed: %s\n", samara_last_error());
   samara_session_close(session); /* both accept NULL */
   samara_model_close(model);
   return ok ? 0 : 1;

@@ -21,33 +21,31 @@ struct Close {
 };
 
 void Run(const char* path, const std::string& prompt) {
-  samara_model* model_handle = nullptr;
-  Check(samara_model_open(path, nullptr, &model_handle));
-  const std::unique_ptr<samara_model, Close> model(model_handle);
-  samara_session* session_handle = nullptr;
-  Check(samara_session_create(model.get(), nullptr, &session_handle));
-  const std::unique_ptr<samara_session, Close> session(session_handle);  // closed before the model
+  samara_model* opened = nullptr;
+  Check(samara_model_open(path, nullptr, &opened));
+  const std::unique_ptr<samara_model, Close> model(opened);
+  samara_session* created = nullptr;
+  Check(samara_session_create(model.get(), nullptr, &created));
+  const std::unique_ptr<samara_session, Close> session(created);  // closed before the model
+
   std::vector<char> work(samara_tokenize_work_size(model.get(), prompt.size()));
-  std::vector<int32_t> tokens(prompt.size() + 64);  // more than any common text needs
+  std::vector<int32_t> tokens(prompt.size() + 64);  // more than common texts need
   size_t n = 0;
   Check(samara_tokenize(model.get(), prompt.data(), prompt.size(), 0, work.data(), work.size(),
                         tokens.data(), tokens.size(), &n));
   Check(samara_feed(session.get(), tokens.data(), n));
 
+  samara_reply_options options = SAMARA_REPLY_OPTIONS_INIT;
+  options.max_tokens = 64;
+  options.continues_text = 1;
+  Check(samara_reply_begin(session.get(), &options));
   std::cout << prompt;
-  samara_detokenizer state{};
-  char text[1024];
-  for (int i = 0; i < 64; ++i) {
-    int32_t token = 0;
-    Check(samara_run(session.get()));
-    Check(samara_sample(session.get(), &token));
-    if (samara_model_is_eos(model.get(), token)) break;
-    Check(samara_detokenize(model.get(), &state, token, 0, text, sizeof text, &n));
-    std::cout.write(text, static_cast<std::streamsize>(n)).flush();
-    Check(samara_feed(session.get(), &token, 1));
-  }
-  Check(samara_detokenize_end(model.get(), &state, text, sizeof text, &n));
-  std::cout.write(text, static_cast<std::streamsize>(n)) << std::endl;
+  samara_reply_event event = SAMARA_REPLY_EVENT_INIT;
+  do {
+    Check(samara_reply_next(session.get(), &event));
+    std::cout.write(event.text, static_cast<std::streamsize>(event.n_bytes)).flush();
+  } while (event.finish == SAMARA_FINISH_NONE);
+  if (!(std::cout << std::endl)) throw std::runtime_error("cannot write the reply");
 }
 
 }  // namespace
@@ -56,5 +54,6 @@ int main(int argc, char** argv) try {
   if (argc != 3) throw std::runtime_error("usage: reply MODEL.samara PROMPT");
   Run(argv[1], argv[2]);
 } catch (const std::exception& error) {
-  return std::cerr << "reply: " << error.what() << '\n', 1;
+  std::cerr << "reply: " << error.what() << '\n';
+  return 1;
 }
