@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "samara/samara.h"
 #include "tests/e2e/run.h"
 
 namespace samara::test {
