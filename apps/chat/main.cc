@@ -1,94 +1,27 @@
-// samara-chat: text from a packed model, by the public C API alone.
+// samara-chat: a conversation with a packed model, by the public C API alone.
 
-#include <errno.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "apps/chat/completion.h"
-#include "apps/chat/interrupt.h"
+#include "apps/chat/chat.h"
+#include "apps/chat/file_watch.h"
+#include "apps/chat/flags.h"
+#include "apps/chat/history.h"
+#include "apps/chat/interactive.h"
+#include "apps/chat/line_editor.h"
+#include "apps/chat/signals.h"
+#include "apps/chat/terminal.h"
 #include "apps/common/cli.h"
 #include "apps/common/model.h"
-#include "apps/common/text.h"
 
 namespace samara::apps {
 namespace {
 
 constexpr uint64_t kMaxPromptBytes = uint64_t{64} << 20;
-constexpr uint32_t kDefaultPenaltyWindow = 64;
-
-struct Flags {
-  std::string model;
-  std::optional<std::string> prompt;
-  std::string file;
-  std::optional<uint64_t> n;
-  std::optional<float> temperature, top_p, min_p, repeat_penalty;
-  std::optional<uint32_t> top_k;
-  std::optional<uint64_t> seed;
-  std::vector<std::string> stops;
-  std::string system;
-  bool raw = false;
-  bool statistics = false;
-  RunFlags run;
-};
-
-void AddFlags(CLI::App* app, Flags* flags) {
-  app->add_option("FILE", flags->model, "a .samara file")->required();
-  CLI::Option* prompt = app->add_option("-p,--prompt", flags->prompt, "one prompt, then exit");
-  app->add_option("--file", flags->file, "the prompt from a file, or from standard input (-)")
-      ->excludes(prompt);
-  app->add_option("-n,--n-predict", flags->n,
-                  "most tokens of a reply; default: what the context holds")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
-  app->add_option("--temp", flags->temperature, "temperature; 0 is greedy")->type_name("T");
-  app->add_option("--top-k", flags->top_k, "sample among the K likeliest; 0: off")->type_name("K");
-  app->add_option("--top-p", flags->top_p, "sample among the likeliest that make up P; 1: off")
-      ->type_name("P");
-  app->add_option("--min-p", flags->min_p, "drop tokens below P times the likeliest; 0: off")
-      ->type_name("P");
-  app->add_option("--repeat-penalty", flags->repeat_penalty,
-                  "penalty on the last 64 tokens; 1: off")
-      ->type_name("R");
-  app->add_option("--stop", flags->stops, "end the reply before this text; may be given again")
-      ->type_name("S")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app->add_option("--seed", flags->seed, "same seed, same text; default: random")
-      ->type_name("S")
-      ->check(CLI::NonNegativeNumber);
-  app->add_option("--system", flags->system, "system message (needs a chat template)")
-      ->type_name("TEXT");
-  app->add_flag("--raw", flags->raw, "no chat template: print prompt + continuation");
-  app->add_flag("--stats", flags->statistics, "speeds on stderr, also where that is no terminal");
-  AddRunFlags(app, &flags->run);
-}
-
-uint64_t RandomSeed() {
-  uint64_t seed = 0;
-  if (getentropy(&seed, sizeof(seed)) != 0) seed = static_cast<uint64_t>(getpid());
-  return seed;
-}
-
-samara_status SetSampling(const Flags& flags, const samara_model* model, samara_session* session) {
-  samara_sampling sampling{};
-  sampling.struct_size = sizeof(sampling);
-  const samara_status status = samara_model_sampling(model, &sampling);
-  if (status != SAMARA_OK) return status;
-  if (flags.temperature) sampling.temperature = *flags.temperature;
-  if (flags.top_k) sampling.top_k = *flags.top_k;
-  if (flags.top_p) sampling.top_p = *flags.top_p;
-  if (flags.min_p) sampling.min_p = *flags.min_p;
-  if (flags.repeat_penalty) sampling.repetition_penalty = *flags.repeat_penalty;
-  if (sampling.repetition_penalty != 1 && sampling.penalty_window == 0) {
-    sampling.penalty_window = std::min(kDefaultPenaltyWindow, InfoOf(model).n_ctx);
-  }
-  sampling.seed = flags.seed ? *flags.seed : RandomSeed();
-  return samara_session_set_sampling(session, &sampling);
-}
+constexpr int kExitInterrupted = 130;  // as shells have it: 128 + SIGINT
 
 // A prompt from a file or a pipe usually ends in a newline that nobody meant.
 void DropFinalNewline(std::string* text) {
@@ -96,87 +29,168 @@ void DropFinalNewline(std::string* text) {
   if (!text->empty() && text->back() == '\r') text->pop_back();
 }
 
-// Reads a line from the terminal; false at its end (Ctrl-D).
-bool ReadLine(std::string* line) {
-  line->clear();
-  if (!WriteAll("> ", stderr)) return false;
-  char c = 0;
-  for (;;) {
-    const ssize_t n = read(STDIN_FILENO, &c, 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return !line->empty();
-    if (c == '\n') return true;
-    line->push_back(c);
-  }
+// What the library's progress callback needs: it can only say that somebody wants to stop.
+struct ProgressUser {
+  Printer* printer;
+  Signals* signals;
+};
+int OnProgress(void* user, const char* stage, uint64_t done, uint64_t total) {
+  const auto* self = static_cast<const ProgressUser*>(user);
+  const bool load = std::string_view(stage) == "load";
+  self->printer->Progress(load ? "loading" : "reading the prompt,", done, total);
+  return self->signals->requested() ? 1 : 0;
 }
 
-int Loop(samara_model* model, samara_session* session, const CompletionOptions& options,
-         Interrupt* interrupt) {
-  Note("each line is a prompt of its own; Ctrl-C stops a reply, Ctrl-D ends");
+int CheckTemplate(const Flags& flags, const samara_model* model) {
+  if (flags.raw) return kExitOk;
+  const char* first = samara_template_at(model, 0);
+  if (first == nullptr) {
+    return Fail(kExitUsage, flags.model + ": the package has no chat template",
+                "--raw continues a text without one");
+  }
+  if (flags.template_name.empty()) return kExitOk;
+  std::string names;
+  for (uint32_t i = 0; const char* name = samara_template_at(model, i); ++i) {
+    if (flags.template_name == name) return kExitOk;
+    names += (i == 0 ? "" : ", ") + std::string(name);
+  }
+  return Fail(kExitUsage, "--template: got " + flags.template_name + ", the package has " + names);
+}
+
+// Each line of standard input is a turn.
+int Lines(Chat* chat, Signals* signals) {
+  int code = kExitOk;
   std::string line;
-  while (ReadLine(&line)) {
+  Input input(signals);
+  for (int byte = 0; byte != Input::kEnd;) {
+    byte = input.Next();
+    if (byte >= 0 && byte != '\n') line.push_back(static_cast<char>(byte));
+    if (byte != '\n' && byte != Input::kEnd) continue;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
-    interrupt->Begin();
-    const int code = Complete(model, session, line, options, interrupt);
-    const bool interrupted = interrupt->requested();
-    interrupt->End();
-    if (code == kExitFailed && !interrupted) return code;
+    const TurnResult result = chat->Send(line);
+    signals->Enter(Signals::State::kIdle);
+    line.clear();
+    if (result == TurnResult::kOutputClosed) DieOfPipe();
+    if (result == TurnResult::kStopped) return kExitInterrupted;
+    if (result != TurnResult::kDone) code = chat->exit_code();
+    if (result == TurnResult::kFatal) return code;
   }
-  return WriteAll("\n", stderr) ? kExitOk : kExitFailed;
+  return code;
 }
 
-// Called by the library while it loads.
-int CancelLoad(void* interrupt, const char*, uint64_t, uint64_t) {
-  return static_cast<const Interrupt*>(interrupt)->requested() ? 1 : 0;
+int OneTurn(Chat* chat, const std::string& prompt) {
+  switch (chat->Send(prompt)) {
+    case TurnResult::kDone:
+      return kExitOk;
+    case TurnResult::kStopped:
+      return kExitInterrupted;
+    case TurnResult::kOutputClosed:
+      DieOfPipe();
+    default:
+      return chat->exit_code();
+  }
 }
 
-int Run(const Flags& flags) {
-  if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
-  if (!flags.raw) return Fail(kExitUsage, "chat templates are not built yet", "use --raw");
-  if (!flags.system.empty())
-    return Fail(kExitUsage, "--system needs a chat template", "leave out --system");
-
-  const bool loop = !flags.prompt && flags.file.empty() && isatty(STDIN_FILENO);
+int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* printer,
+             Signals* signals) {
+  const bool prompted = flags.prompt || !flags.file.empty();
+  const bool interactive = !prompted && terminal.in;
+  const bool lines = !prompted && !interactive && flags.json;
   std::string prompt = flags.prompt.value_or("");
-  if (!flags.prompt && !loop) {
+  if (!flags.prompt && !interactive && !lines) {
     const std::string source = flags.file.empty() ? "-" : flags.file;
     if (const int code = ReadText(source, kMaxPromptBytes, &prompt); code != kExitOk) return code;
     DropFinalNewline(&prompt);
   }
 
-  Interrupt interrupt;
-  interrupt.Begin();
+  FileWatch watch(flags.model);
   samara_model_options options = flags.run.Options();
-  options.progress = CancelLoad;
-  options.user = &interrupt;
+  ProgressUser user{printer, signals};
+  options.progress = OnProgress;
+  options.user = &user;
   ModelPtr model;
-  if (const int code = OpenModel(flags.model, options, &model); code != kExitOk) return code;
-  samara_session* opened = nullptr;
-  samara_status status = samara_session_create(model.get(), nullptr, &opened);
-  if (status != SAMARA_OK) return FailLibrary(status, flags.model);
-  const SessionPtr session(opened);
-  status = SetSampling(flags, model.get(), session.get());
-  if (status != SAMARA_OK) return FailLibrary(status, "");
-  interrupt.SetModel(model.get());
+  signals->Enter(Signals::State::kWorking);
+  printer->BeginProgress();
+  const int opened = OpenModel(flags.model, options, &model);
+  printer->EndProgress();
+  const bool stopped = signals->requested();
+  signals->Enter(Signals::State::kIdle);
+  if (stopped) return kExitInterrupted;
+  if (opened != kExitOk) return opened;
+  if (const int code = CheckTemplate(flags, model.get()); code != kExitOk) return code;
 
-  CompletionOptions completion;
-  completion.max_tokens = flags.n;
-  completion.stops = flags.stops;
-  completion.terminal = isatty(STDOUT_FILENO);
-  completion.statistics = flags.statistics || isatty(STDERR_FILENO);
-  int code = kExitOk;
-  if (loop) {
-    interrupt.End();
-    code = Loop(model.get(), session.get(), completion, &interrupt);
-  } else {
-    code = Complete(model.get(), session.get(), prompt, completion, &interrupt);
+  Settings settings;
+  if (const int code = MakeSettings(flags, model.get(), &settings); code != kExitOk) return code;
+  samara_session_options session_options = SAMARA_SESSION_OPTIONS_INIT;
+  session_options.sampling = &settings.sampling;
+  samara_session* created = nullptr;
+  const samara_status status = samara_session_create(model.get(), &session_options, &created);
+  if (status != SAMARA_OK) return FailLibrary(status, flags.model);
+  const SessionPtr session(created);
+
+  ChatOptions chat_options;
+  chat_options.raw = flags.raw;
+  chat_options.json = flags.json;
+  chat_options.statistics = flags.statistics || (terminal.err && !flags.no_statistics);
+  chat_options.echo_prompt = flags.raw && !interactive;
+  chat_options.echo_off = interactive;
+  Chat chat(model.get(), session.get(), settings, chat_options, printer, signals,
+            flags.run.no_mmap ? nullptr : &watch);
+  if (!flags.system.empty()) chat.SetSystem(flags.system);
+  if (!flags.load.empty()) {
+    std::string error, note;
+    if (!chat.Load(flags.load, &error, &note)) return Fail(kExitUsage, error);
+    if (!note.empty()) Note(note + "; the conversation is computed again");
+    if (!flags.system.empty()) chat.SetSystem(flags.system);
   }
-  interrupt.SetModel(nullptr);
+
+  signals->SetModel(model.get());
+  int code = kExitOk;
+  if (interactive) {
+    HistoryFile history(flags.no_history ? "" : DefaultHistoryPath());
+    const std::unique_ptr<LineEditor> editor =
+        MakeLineEditor(signals, terminal, utf8, history.Load());
+    code = Interact(&chat, editor.get(), &history, printer, signals);
+  } else {
+    code = lines ? Lines(&chat, signals) : OneTurn(&chat, prompt);
+  }
+  signals->Enter(Signals::State::kIdle);
+  signals->SetModel(nullptr);
+  if (!flags.save.empty() && (code == kExitOk || code == kExitInterrupted)) {
+    std::string error;
+    if (!chat.Save(flags.save, &error)) return Fail(kExitFailed, error);
+  }
+  return code;
+}
+
+int Run(const Flags& flags) {
+  if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
+  if (flags.raw && (!flags.system.empty() || !flags.tools.empty() || !flags.template_name.empty()))
+    return Fail(kExitUsage, "--system, --tools and --template need a chat template",
+                "leave out --raw");
+  if (flags.logprobs && !flags.json) {
+    return Fail(kExitUsage, "--logprobs is printed by --json only", "add --json");
+  }
+  const bool utf8 = SetCharacterType();
+  const Terminal terminal = DetectTerminal();
+  RememberTerminal();
+  Signals signals;
+  IgnorePipeSignal();
+  InstallBusHandler(flags.model);
+  Printer printer(terminal, flags.hide_reasoning);
+  const int code = Converse(flags, terminal, utf8, &printer, &signals);
+  RestoreTerminal();
   return code;
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Runs a packed model: prints a prompt and what the model appends to it.");
+  CLI::App app(
+      "Talks with a packed model. At a terminal: a conversation, /help lists what can be\n"
+      "done in it. With -p, --file or a pipe: one turn.");
+  app.footer(HasEditing() ? "Lines are edited by libedit."
+                          : "Built without libedit: lines cannot be recalled, and edited only as "
+                            "far as the terminal itself does.");
   Flags flags;
   AddFlags(&app, &flags);
   if (const std::optional<int> code = Parse(&app, "samara-chat", argc, argv)) return *code;

@@ -118,7 +118,7 @@ samara_status Decoder::Append(int32_t token, std::string* text) {
     samara_detokenizer state = state_;
     size_t n = 0;
     const samara_status status =
-        samara_detokenize(model_, &state, token, /*special=*/0, buffer_.data(), buffer_.size(), &n);
+        samara_detokenize(model_, &state, token, special_, buffer_.data(), buffer_.size(), &n);
     if (status == SAMARA_RESOURCE_EXHAUSTED && buffer_.size() < kMaxTokenBytes) {
       buffer_.resize(buffer_.size() * 2);
       continue;
@@ -129,6 +129,13 @@ samara_status Decoder::Append(int32_t token, std::string* text) {
     }
     return status;
   }
+}
+
+bool Decoder::whole() const {
+  samara_detokenizer state = state_;
+  char rest[64];
+  size_t n = 0;
+  return samara_detokenize_end(model_, &state, rest, sizeof(rest), &n) == SAMARA_OK && n == 0;
 }
 
 samara_status Decoder::End(std::string* text) {

@@ -36,15 +36,19 @@ int ReadText(const std::string& path, uint64_t limit, std::string* text);
 samara_status Tokenize(const samara_model* model, std::string_view text, uint32_t flags,
                        std::vector<int32_t>* tokens);
 
-// Tokens to text, whole characters only.
+// Tokens to text, whole characters only. `special`: special tokens are printed.
 class Decoder {
  public:
-  explicit Decoder(const samara_model* model) : model_(model), buffer_(1024) {}
+  explicit Decoder(const samara_model* model, bool special = false)
+      : model_(model), special_(special), buffer_(1024) {}
   samara_status Append(int32_t token, std::string* text);
   samara_status End(std::string* text);
+  // No byte of the tokens so far waits for the rest of its character.
+  bool whole() const;
 
  private:
   const samara_model* model_;
+  bool special_;
   samara_detokenizer state_{};
   std::vector<char> buffer_;
 };

@@ -28,6 +28,15 @@ size_t SequenceLength(std::string_view text, size_t i) {
   return wrong ? 0 : length;
 }
 
+// The code point of an embedding, override or isolate; 0 for any other character.
+uint32_t BidiControl(std::string_view sequence) {
+  if (sequence.size() != 3 || static_cast<unsigned char>(sequence[0]) != 0xE2) return 0;
+  const uint32_t code = 0x2000 | (static_cast<unsigned char>(sequence[1]) & 0x3Fu) << 6 |
+                        (static_cast<unsigned char>(sequence[2]) & 0x3Fu);
+  const bool bidi = (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+  return bidi ? code : 0;
+}
+
 template <typename... Args>
 std::string ToChars(Args... args) {
   char buffer[512];  // the longest: a binary64 in fixed notation, 309 digits and decimals
@@ -56,6 +65,11 @@ void AppendEscaped(std::string_view text, bool keep_line_breaks, std::string* ou
       escape(byte);
       escape(static_cast<unsigned char>(text[i + 1]));
       i += 2;
+    } else if (const uint32_t code = BidiControl(text.substr(i, length)); code != 0) {
+      *out += "\\u20";
+      *out += kHex[code >> 4 & 15];
+      *out += kHex[code & 15];
+      i += length;
     } else {
       out->append(text.substr(i, length));
       i += length;

@@ -10,8 +10,9 @@
 
 namespace samara::apps {
 
-// Appends `text` with control characters (C0 but tab, DEL, C1) as \xNN, so that no text of a
-// package or a model can steer a terminal. Newlines stay only if asked.
+// Appends `text` with control characters (C0 but tab, DEL, C1) as \xNN and characters that reorder
+// what follows (U+202A to U+202E, U+2066 to U+2069) as \uNNNN, so that no text of a package or a
+// model can steer a terminal. Newlines stay only if asked.
 void AppendEscaped(std::string_view text, bool keep_line_breaks, std::string* out);
 std::string Escaped(std::string_view text);  // one line, without line breaks
 

@@ -3,7 +3,6 @@
 
 #include <limits>
 
-#include "apps/chat/stop_filter.h"
 #include "apps/common/cli.h"
 #include "apps/common/text.h"
 #include "converter/json.h"
@@ -27,6 +26,10 @@ TEST_CASE("control characters and invalid UTF-8 are escaped, text is not") {
   CHECK(Escape("\xFF\xC3", false) == "\\xff\\xc3");
   CHECK(Escape("\xED\xA0\x80", false) == "\\xed\\xa0\\x80");  // a surrogate
   CHECK(Escape(std::string_view("\0", 1), false) == "\\x00");
+  // What turns the direction of writing around is shown, marks that belong to a word stay.
+  CHECK(Escape("a\u202Eb\u2066c\u2069", true) == "a\\u202eb\\u2066c\\u2069");
+  CHECK(Escape("\u202A\u2029\u202F\u200E\u2065\u206A", true) ==
+        "\\u202a\u2029\u202F\u200E\u2065\u206A");
 }
 
 TEST_CASE("numbers do not depend on a locale and keep their bits") {
@@ -54,29 +57,6 @@ TEST_CASE("byte counts of the command line") {
     CAPTURE(wrong);
     CHECK_FALSE(ParseBytes(wrong, &bytes));
   }
-}
-
-TEST_CASE("a stop string is found across pieces, and its beginning held back") {
-  StopFilter filter({"END", "xyz", ""});
-  std::string out;
-  CHECK_FALSE(filter.Add("aE", &out));
-  CHECK(out == "a");
-  CHECK_FALSE(filter.Add("Nx", &out));
-  CHECK(out == "aEN");
-  CHECK(filter.Add("yz and more", &out));
-  CHECK(out == "aEN");
-
-  StopFilter unmet({"stop"});
-  out.clear();
-  CHECK_FALSE(unmet.Add("abcst", &out));
-  CHECK(out == "abc");
-  unmet.Flush(&out);
-  CHECK(out == "abcst");
-
-  StopFilter first({"b", "ab"});  // both occur: the text ends before the first
-  out.clear();
-  CHECK(first.Add("xab", &out));
-  CHECK(out == "x");
 }
 
 TEST_CASE("JSON that is written can be read") {
