@@ -16,7 +16,7 @@
 namespace samara {
 namespace {
 
-constexpr char kConverter[] = "samara-convert 0.1.0";
+constexpr char kConverter[] = "samara-convert " SAMARA_VERSION;
 
 // The output may not lie in the source: a failed or repeated conversion must never touch what it
 // reads.

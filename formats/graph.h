@@ -314,7 +314,7 @@ struct Golden {
 };
 
 struct Provenance {
-  std::string converter;  // "samara-convert 0.1.0"
+  std::string converter;  // the program and its version
   std::string license;
   // File name, hex; "" where not computed.
   std::vector<std::pair<std::string, std::string>> source_sha256;

@@ -112,6 +112,24 @@ samara_status TokenizeText(const samara_model* model, const char* text, size_t t
 
 const char* TextOf(const flatbuffers::String* text) { return text == nullptr ? "" : text->c_str(); }
 
+bool MetadataAt(const samara_model* model, uint32_t index, const char** key, const char** value) {
+  const fb::Package* package = fb::GetPackage(Of(model)->metadata);
+  const uint32_t n = package->metadata() == nullptr ? 0 : package->metadata()->size();
+  const fb::Provenance* provenance = package->provenance();
+  if (index < n) {
+    const fb::Pair* pair = package->metadata()->Get(index);
+    *key = TextOf(pair->key());
+    *value = TextOf(pair->value());
+    return true;
+  }
+  if (provenance != nullptr && index < n + 2) {
+    *key = index == n ? "license" : "converter";
+    *value = TextOf(index == n ? provenance->license() : provenance->converter());
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 }  // namespace samara
 
@@ -119,7 +137,12 @@ using namespace samara;  // NOLINT: this file is the boundary
 
 extern "C" {
 
-const char* samara_version(void) { return "0.1.0"; }
+#define SAMARA_TEXT_(x) #x
+#define SAMARA_TEXT(x) SAMARA_TEXT_(x)
+const char* samara_version(void) {
+  return SAMARA_TEXT(SAMARA_VERSION_MAJOR) "." SAMARA_TEXT(SAMARA_VERSION_MINOR) "." SAMARA_TEXT(
+      SAMARA_VERSION_PATCH);
+}
 const char* samara_status_name(samara_status status) {
   return StatusCodeName(static_cast<StatusCode>(status));
 }
@@ -184,30 +207,16 @@ samara_status samara_model_get_info(const samara_model* model, samara_model_info
 
 samara_status samara_model_metadata_at(const samara_model* model, uint32_t index, const char** key,
                                        const char** value) {
-  ClearError();
-  if (model == nullptr || key == nullptr || value == nullptr)
-    return Report(Null("model, key or value"));
-  const fb::Package* package = fb::GetPackage(Of(model)->metadata);
-  const uint32_t n = package->metadata() == nullptr ? 0 : package->metadata()->size();
-  const fb::Provenance* provenance = package->provenance();
-  if (index < n) {
-    const fb::Pair* pair = package->metadata()->Get(index);
-    *key = TextOf(pair->key());
-    *value = TextOf(pair->value());
-    return SAMARA_OK;
-  }
-  if (provenance != nullptr && index < n + 2) {
-    *key = index == n ? "license" : "converter";
-    *value = TextOf(index == n ? provenance->license() : provenance->converter());
-    return SAMARA_OK;
-  }
-  return ReportText(SAMARA_NOT_FOUND, "no more metadata");
+  return Guard([&]() -> Status {
+    if (model == nullptr || key == nullptr || value == nullptr) return Null("model, key or value");
+    return MetadataAt(model, index, key, value) ? Status() : NotFound("no more metadata");
+  });
 }
 
 const char* samara_model_metadata(const samara_model* model, const char* key) {
   const char *k = nullptr, *v = nullptr;
   if (model == nullptr || key == nullptr) return nullptr;
-  for (uint32_t i = 0; samara_model_metadata_at(model, i, &k, &v) == SAMARA_OK; ++i) {
+  for (uint32_t i = 0; MetadataAt(model, i, &k, &v); ++i) {
     if (std::strcmp(k, key) == 0) return v;
   }
   return nullptr;
@@ -324,7 +333,8 @@ samara_status samara_detokenize_end(const samara_model* model, samara_detokenize
 
 samara_status samara_model_sampling(const samara_model* model, samara_sampling* sampling) {
   return Guard([&]() -> Status {
-    if (model == nullptr || sampling == nullptr) return Null("model or sampling");
+    if (model == nullptr) return Null("model");
+    SAMARA_RETURN_IF_ERROR(CheckSize(sampling, "sampling"));
     const SamplingParams& p = Of(model)->sampling;
     *sampling = {sizeof(samara_sampling),
                  p.temperature,
@@ -364,7 +374,6 @@ samara_status samara_session_create(samara_model* model, const samara_session_op
 }
 
 void samara_session_close(samara_session* session) {
-  ClearError();
   if (session == nullptr) return;
   const Lock lock(Of(session)->model->mutex);
   CloseSession(Of(session));

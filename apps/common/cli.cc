@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <new>
 
+#include "apps/common/describe.h"
 #include "apps/common/text.h"
 
 namespace samara::apps {
@@ -44,6 +45,11 @@ std::optional<int> Parse(CLI::App* app, const char* program, int argc, char** ar
   app->name(program);
   app->set_version_flag("--version", std::string(program) + " " + samara_version());
   app->get_formatter()->column_width(34);
+  // The build makes man pages and completions with this; it is not among the flags that --help lists.
+  if (std::string text; argc == 3 && std::string_view(argv[1]) == "--describe-flags" &&
+                        DescribeFlags(*app, argv[2], &text)) {
+    return WriteAll(text, stdout) ? kExitOk : kExitFailed;
+  }
   try {
     app->parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

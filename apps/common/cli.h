@@ -25,7 +25,7 @@ inline constexpr int kExitUsage = 2;
 // The exit code that fits a failed call: what the user gave is 2, what happened on the way is 1.
 int ExitCodeOf(samara_status status);
 
-// Names the program for errors and --version, and parses. A value is the exit code to end with.
+// Names the program for errors and --version, and parses. Answers --describe-flags FORM (describe.h). A value is the exit code to end with.
 std::optional<int> Parse(CLI::App* app, const char* program, int argc, char** argv);
 
 // Runs a program; where it cannot go on for want of memory, says so.

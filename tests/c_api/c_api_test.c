@@ -80,12 +80,14 @@ static void test_parallel(const char* path) {
 }
 
 static void test_errors(const char* path) {
+  char version[64];
   samara_model* model = (samara_model*)&failures;
   samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
   const char *name = NULL, *description = NULL;
   uint32_t n = 0;
 
-  CHECK(strcmp(samara_version(), "0.1.0") == 0);
+  sprintf(version, "%d.%d.%d", SAMARA_VERSION_MAJOR, SAMARA_VERSION_MINOR, SAMARA_VERSION_PATCH);
+  CHECK(strcmp(samara_version(), version) == 0);
   CHECK(strcmp(samara_status_name(SAMARA_INVALID_FILE), "INVALID_FILE") == 0);
 
   CHECK_STATUS(samara_model_open("/nonexistent/file", NULL, &model), SAMARA_NOT_FOUND);
@@ -164,6 +166,9 @@ static void test_model(samara_model* model, const char* path, uint64_t planned) 
   CHECK_STATUS(samara_detokenize_end(model, &detokenizer, text, sizeof text, &n),
                SAMARA_UNSUPPORTED);
 
+  sampling.struct_size = 8;
+  CHECK_STATUS(samara_model_sampling(model, &sampling), SAMARA_INVALID_ARGUMENT);
+  sampling.struct_size = sizeof sampling;
   CHECK_STATUS(samara_model_sampling(model, &sampling), SAMARA_OK);
   CHECK(sampling.struct_size == sizeof sampling && sampling.temperature == 0);
   session_options.sampling = &sampling;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "samara/samara.h"
 #include "tests/e2e/run.h"
 
 namespace samara::test {
@@ -132,7 +133,7 @@ TEST_CASE("what --help and --version print") {
     CHECK(help.err == "");
     const Outcome version = Run({program, "--version"});
     CHECK(version.exit_code == 0);
-    CHECK(version.out == std::string(program) + " 0.1.0\n");
+    CHECK(version.out == std::string(program) + " " + samara_version() + "\n");
   }
 }
 

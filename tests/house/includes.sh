@@ -28,6 +28,7 @@ check backends 'formats/|runtime/|backends/' "$system"
 check converter 'formats/|converter/' "$system"
 check apps 'formats/|runtime/|backends/|converter/|apps/|samara/' "$system|CLI/[A-Za-z]+\.hpp|samara/samara\.h"
 check apps/chat 'apps/common/|apps/chat/|samara/' "$system|CLI/[A-Za-z]+\.hpp|samara/samara\.h"
+check examples 'samara/' "$system|samara/samara\.h"
 check apps/common 'apps/common/|samara/' "$system|CLI/[A-Za-z]+\.hpp|samara/samara\.h"
 
 # The public header stands alone.

@@ -25,6 +25,16 @@ struct AttentionScratch {
   uint64_t value_stride;
 };
 
+// Fetches lines that go with 32 elements: what is read next, so that it is at hand by then. Past the
+// first cache, which has no room for it.
+template <typename Kv>
+SAMARA_INLINE void FetchAhead(const uint8_t*& ahead) {
+  for (size_t line = 0; line < 32 * sizeof(typename Kv::Type); line += 64) {
+    PrefetchFar(ahead);
+    ahead += 64;
+  }
+}
+
 // s_j of kR rows for the slots of vectors [begin, end) of a block, to kV vectors; those that are not
 // visible are computed and ignored. Fetches `ahead`, what is read next, meanwhile.
 template <typename Kv, int kV, int kR>
@@ -44,8 +54,7 @@ SAMARA_INLINE void Scores(const typename Kv::Type* keys, uint64_t dim, int begin
         const F32x16 x = Set(q[r]);
         for (int v = 0; v < kV; ++v) acc[v][r] = Fma(x, key[v], acc[v][r]);
       }
-      Prefetch(ahead);
-      ahead += 64;
+      FetchAhead<Kv>(ahead);
     }
     for (int r = 0; r < kR; ++r) {
       for (int v = 0; v < kV; ++v) Store(p + r * 64 + 16 * (s + v), acc[v][r]);
@@ -85,8 +94,7 @@ SAMARA_INLINE void Values(const typename Kv::Type* values, uint64_t dim, uint64_
       const F32x16 weight = Set(p[r * 64 + j]);
       for (int v = 0; v < kV; ++v) acc[v][r] = Fma(weight, x[v], acc[v][r]);
     }
-    Prefetch(ahead);
-    ahead += 64;
+    FetchAhead<Kv>(ahead);
   }
   for (int r = 0; r < kR; ++r) {
     const F32x16 old_scale = Set(scratch.old_scale[row + r]),
@@ -150,7 +158,8 @@ SAMARA_NOINLINE void ValuesOfRows(const uint8_t* block, uint64_t dim,
       constexpr int kR = decltype(count)::value;
       uint64_t d = 0;
       for (; d + 16 * kScoreVectors <= dim; d += 16 * kScoreVectors)
-        Values<Kv, kScoreVectors, kR, false>(values, dim, d, run, row, scratch, ahead + d * 128);
+        Values<Kv, kScoreVectors, kR, false>(values, dim, d, run, row, scratch,
+                                             ahead + d * 64 * sizeof(typename Kv::Type));
       for (; d < dim; d += 16) Values<Kv, 1, kR, true>(values, dim, d, run, row, scratch, ahead);
     });
     row += rows;
@@ -248,12 +257,12 @@ SAMARA_NOINLINE void WidenKeys(const uint8_t* keys, uint64_t dim, float* to, con
   for (uint64_t run = 0; run < dim; run += 32, scales += 64) {
     F32x16 scale[4];
     for (int v = 0; v < 4; ++v) scale[v] = LoadHalf(scales + 16 * v);
-    Prefetch(ahead);
-    Prefetch(ahead + 64);
+    PrefetchFar(ahead);
+    PrefetchFar(ahead + 64);
     ahead += 128;
     for (uint64_t d = run; d < dim && d < run + 32; ++d, q += 64, to += 64) {
       for (int v = 0; v < 4; ++v) Store(to + 16 * v, Mul(LoadInt8(q + 16 * v), scale[v]));
-      Prefetch(ahead);
+      PrefetchFar(ahead);
       ahead += 64;
     }
   }
@@ -278,7 +287,7 @@ SAMARA_NOINLINE void WidenValues(const uint8_t* values, uint64_t dim, int begin,
         StorePartial(to + at, low, n < 16 ? n : 16);
         if (n > 16) StorePartial(to + at + 16, Mul(LoadInt8(q + at + 16), d), n - 16);
       }
-      Prefetch(ahead);
+      PrefetchFar(ahead);
     }
   }
 }

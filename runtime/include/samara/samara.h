@@ -1,24 +1,32 @@
 /* Samara: run packed language models on the device at hand. The only public header; C99.
  *
  * Conventions
- *   - Every function that can fail returns samara_status. The text of the calling thread's last error is
- *     samara_last_error(): one line that names the thing, what it got and what it wanted.
- *   - Structs that grow start with `struct_size`; set it with the SAMARA_..._INIT macros. Unset fields are zero
- *     and mean the default. A size that this library does not know is SAMARA_INVALID_ARGUMENT.
- *   - Strings are UTF-8, zero-terminated unless a length goes with them. Sizes are bytes unless said.
- *   - Handles: a model may be used by any thread; its sessions belong to it and are closed before it (closing the
- *     model first is an error and leaves it open). A session is used by one thread at a time; samara_step and
- *     everything that changes sessions of ONE model must not run at the same time (calls are serialized by a lock,
- *     except samara_cancel). Logits stay until the model's next step, whoever takes it: threads that step sessions of
- *     their own keep others out from step to samara_sample, or feed the last token again when they get
- *     FAILED_PRECONDITION. Every close accepts NULL.
- *   - A failed samara_step poisons the sessions of that step: they answer SAMARA_FAILED_PRECONDITION until
- *     samara_session_reset.
- *   - Memory: samara_plan lists every byte; open and session_create allocate exactly what is listed; feed, step,
- *     sample, tokenize and detokenize allocate nothing. When an allocation fails: SAMARA_OUT_OF_MEMORY, and
- *     nothing leaks.
- *   - The library writes nothing to any stream, installs no signal handler and reads no environment variable but
- *     SAMARA_ISA and SAMARA_PLUGIN_PATH.
+ *   - Functions that can fail return samara_status. Besides the codes named at a function, each may return
+ *     SAMARA_INVALID_ARGUMENT (NULL where no NULL is allowed, a wrong struct_size, a value out of range),
+ *     SAMARA_OUT_OF_MEMORY, SAMARA_DEVICE_LOST (devices other than the CPU), and SAMARA_INTERNAL (a defect of Samara).
+ *     A call that fails changes nothing, unless said. Functions that return something else cannot fail; given a NULL
+ *     handle they do nothing and answer 0 or NULL.
+ *   - Results are written on success only. A handle that a function makes, and the counts n_tokens and n_bytes, are
+ *     NULL or 0 after a failure (*n_tokens: see samara_tokenize). Pointers to results must not be NULL, unless said.
+ *   - Structs that grow start with `struct_size`; set it with the SAMARA_..._INIT macros or, in structs that a function
+ *     fills, by hand. Fields that are left zero mean the default. A size that this library does not know is
+ *     SAMARA_INVALID_ARGUMENT. Structs and strings that are passed in may be freed after the call.
+ *   - Strings are UTF-8, zero-terminated unless a length goes with them. Sizes are bytes, times are seconds, positions
+ *     and lengths are tokens, unless said. Pointers of a model's info or metadata are valid until it is closed.
+ *   - Threads: functions without a handle, and all that take a `const samara_model*`, may be called by any thread at any
+ *     time. A session is used by one thread at a time; different sessions of a model may be used at the same time, and
+ *     calls that compute, or that make, close, fork, rewind or reset sessions, then wait for each other. Logits stay
+ *     until the model's next step, whoever takes it: threads that step sessions of their own keep others out from step
+ *     to samara_sample, or feed the last token again when they get SAMARA_FAILED_PRECONDITION.
+ *   - A model's sessions are closed before it. Every close accepts NULL.
+ *   - A samara_step that fails after it has begun to compute poisons the sessions that took part: feed, step, rewind,
+ *     fork and reads of results answer SAMARA_FAILED_PRECONDITION until samara_session_reset.
+ *   - Memory: samara_plan lists every byte; open and session_create allocate exactly what is listed (containers that
+ *     live while a model loads aside); feed, step, sample, tokenize and detokenize allocate nothing. When an allocation
+ *     fails: SAMARA_OUT_OF_MEMORY, and nothing leaks.
+ *   - The library writes nothing to any stream, installs no signal handler, never ends the process and reads no
+ *     environment variable but SAMARA_ISA. A file that is mapped must not shrink while its model is open: that is
+ *     SIGBUS, as for every map; `no_mmap` avoids it.
  */
 #ifndef SAMARA_H_
 #define SAMARA_H_
@@ -50,25 +58,27 @@ extern "C" {
 
 typedef enum samara_status {
   SAMARA_OK = 0,
-  SAMARA_INVALID_ARGUMENT = 1,
-  SAMARA_NOT_FOUND = 2,
-  SAMARA_INVALID_FILE = 3,
-  SAMARA_UNSUPPORTED = 4,
-  SAMARA_OUT_OF_MEMORY = 5,
-  SAMARA_RESOURCE_EXHAUSTED = 6,
-  SAMARA_IO_ERROR = 7,
-  SAMARA_CANCELLED = 8,
-  SAMARA_FAILED_PRECONDITION = 9,
-  SAMARA_DEVICE_LOST = 10,
-  SAMARA_INTERNAL = 11
+  SAMARA_INVALID_ARGUMENT = 1, /* what the caller gave is wrong in itself */
+  SAMARA_NOT_FOUND = 2,        /* no such file, backend, or entry of a list */
+  SAMARA_INVALID_FILE = 3,     /* the file is damaged, cut off, or no package */
+  SAMARA_UNSUPPORTED = 4,      /* this library, machine or package cannot do that */
+  SAMARA_OUT_OF_MEMORY = 5,    /* an allocation failed */
+  SAMARA_RESOURCE_EXHAUSTED =
+      6,                /* a limit that the caller set, or room that the caller gave, is used up */
+  SAMARA_IO_ERROR = 7,  /* the system refused to open, read or write */
+  SAMARA_CANCELLED = 8, /* by samara_cancel or a progress callback */
+  SAMARA_FAILED_PRECONDITION = 9, /* right in itself, but not now */
+  SAMARA_DEVICE_LOST = 10,        /* the device stopped answering; close the model */
+  SAMARA_INTERNAL = 11            /* a defect of Samara */
 } samara_status;
 
 typedef struct samara_model samara_model;
 typedef struct samara_session samara_session;
 
-SAMARA_API const char* samara_version(void);                     /* "0.1.0" */
-SAMARA_API const char* samara_status_name(samara_status status); /* "INVALID_FILE" */
-/* Of the calling thread; "" if its last call succeeded. Valid until the thread's next call. */
+SAMARA_API const char* samara_version(void); /* "MAJOR.MINOR.PATCH" of the library */
+SAMARA_API const char* samara_status_name(samara_status status); /* "INVALID_FILE"; never NULL */
+/* One line that names the thing, what it got and what it wanted; "" if the calling thread's last call of a function
+ * that returns samara_status succeeded. Valid until its next such call. At most 1023 bytes. */
 SAMARA_API const char* samara_last_error(void);
 
 /* ---- Opening a model ------------------------------------------------------------------------------- */
@@ -81,8 +91,11 @@ typedef enum samara_kv_type {
 } samara_kv_type;
 typedef enum samara_log_level { SAMARA_LOG_INFO = 0, SAMARA_LOG_WARNING = 1 } samara_log_level;
 
+/* Callbacks run in the thread that called the library, with no lock held, and must not throw. `user` is the options'.
+ * A line has no line break and is valid during the call. */
 typedef void (*samara_log_fn)(void* user, samara_log_level level, const char* line);
-/* Progress of loading or prefill; `stage` is "load" or "prefill". Return non-zero to cancel. */
+/* Progress of loading (bytes of weights) or prefill (tokens, after each step of samara_run); `stage` is "load" or
+ * "prefill". Return non-zero to cancel: the call that reports then ends with SAMARA_CANCELLED. */
 typedef int (*samara_progress_fn)(void* user, const char* stage, uint64_t done, uint64_t total);
 
 /* The caller's pool: calls body(context, worker) exactly once for each worker = 0, 1, ..., n_workers - 1 and returns
@@ -100,21 +113,24 @@ typedef void (*samara_parallel_fn)(void* parallel_user, uint32_t n_workers, sama
 
 typedef struct samara_model_options {
   size_t struct_size;
-  const char* backend;    /* "auto" (default), "cpu", ...; an absent one is an error */
-  const char* isa;        /* CPU path; default: SAMARA_ISA, else the best available */
-  uint32_t n_threads;     /* 0: the CPUs that this process may use */
-  uint32_t n_ctx;         /* positions of a session; 0: min(trained, 4096) */
+  const char*
+      backend; /* NULL or "auto": the first that works; "cpu", ...; an absent one is NOT_FOUND */
+  const char*
+      isa; /* CPU path; NULL or "": SAMARA_ISA, else the best; an absent one is UNSUPPORTED */
+  uint32_t n_threads; /* 0: the CPUs that this process may use */
+  uint32_t
+      n_ctx; /* positions of a session; 0: min(trained, 4096). More than trained is only warned of */
   uint32_t max_sessions;  /* at a time; 0: 1. Their state is reserved at open */
-  uint32_t n_chunk;       /* most tokens of one step; 0: 128 (or n_ctx if smaller) */
-  uint32_t max_outputs;   /* most logits rows of one step; 0: max_sessions */
+  uint32_t n_chunk;       /* most tokens of one step, at most n_ctx; 0: 128 */
+  uint32_t max_outputs;   /* most rows of logits of one step, at most n_chunk; 0: max_sessions */
   samara_kv_type kv_type; /* default: F32 for packages with F32 matrices, else F16 */
   uint64_t memory_budget; /* bytes that may be counted, else RESOURCE_EXHAUSTED; 0: no limit */
   uint32_t no_mmap;       /* 1: read the weights into private memory */
   uint32_t decompose;     /* 1: run composite operators by their decomposition (slow) */
   uint32_t keep_values;   /* 1: no reuse of activation memory (for verification) */
-  samara_log_fn log;
-  samara_progress_fn progress;
-  void* user; /* passed to the callbacks */
+  samara_log_fn log;      /* while opening; NULL: none */
+  samara_progress_fn progress; /* while opening and in samara_run; NULL: none */
+  void* user;                  /* passed to both */
   uint32_t
       profile; /* events kept by a profile of the operators; 0: no profile, and no time is taken */
 
@@ -139,7 +155,10 @@ static inline samara_model_options samara_model_options_init(void) {
 }
 
 /* From a path, from memory that outlives the model (alignment 64), or from `length` bytes at `offset` of a file
- * descriptor (duplicated; length 0: up to the file's end). `options` may be NULL. On failure *model is NULL. */
+ * descriptor (duplicated; length 0: up to the file's end; offset a multiple of 64 unless no_mmap). `options` may be
+ * NULL: all defaults. Weights are mapped, not read; memory is used in place. The path must name a regular file.
+ * NOT_FOUND (file, backend), INVALID_FILE, UNSUPPORTED (what the package needs and this library lacks, by name),
+ * RESOURCE_EXHAUSTED (memory_budget; or the system refuses a thread), IO_ERROR, CANCELLED. */
 SAMARA_API samara_status samara_model_open(const char* path, const samara_model_options* options,
                                            samara_model** model);
 SAMARA_API samara_status samara_model_open_memory(const void* data, size_t size,
@@ -148,29 +167,31 @@ SAMARA_API samara_status samara_model_open_memory(const void* data, size_t size,
 SAMARA_API samara_status samara_model_open_fd(int fd, uint64_t offset, uint64_t length,
                                               const samara_model_options* options,
                                               samara_model** model);
-/* SAMARA_FAILED_PRECONDITION while sessions exist. */
+/* FAILED_PRECONDITION, and the model stays open, while sessions exist. No other call may use the model at that time. */
 SAMARA_API samara_status samara_model_close(samara_model* model);
 
 typedef struct samara_model_info {
   size_t struct_size;
-  const char* name;     /* valid as long as the model */
+  const char* name;     /* of the package */
   const char* backend;  /* "cpu" */
   const char* device;   /* "cpu avx512vnni, 2 threads" */
   uint32_t vocab;       /* logits in a row */
   uint32_t token_vocab; /* ids that can be tokenized, detokenized and sampled */
-  uint32_t n_ctx, n_chunk, max_sessions, max_outputs, n_threads;
-  uint64_t trained_ctx;
-  int32_t bos; /* -1: none */
+  uint32_t n_ctx, n_chunk, max_sessions, max_outputs, n_threads; /* as the options were taken */
+  uint64_t trained_ctx;                                          /* 0: not told by the package */
+  int32_t bos;                                                   /* -1: none */
   samara_kv_type kv_type;
   uint64_t parameters; /* elements of all weights */
   uint64_t file_bytes;
 } samara_model_info;
+/* Set info->struct_size. */
 SAMARA_API samara_status samara_model_get_info(const samara_model* model, samara_model_info* info);
-/* Free text of the package ("license", "converter", "general.architecture", ...); NULL if absent. */
+/* Free text of the package ("license", "converter", "general.architecture", ...), by its key; NULL if absent. Or one
+ * after the other, from index 0: NOT_FOUND past the end. */
 SAMARA_API const char* samara_model_metadata(const samara_model* model, const char* key);
 SAMARA_API samara_status samara_model_metadata_at(const samara_model* model, uint32_t index,
-                                                  const char** key,
-                                                  const char** value); /* NOT_FOUND past the end */
+                                                  const char** key, const char** value);
+/* 1 if the token ends a reply (the package may know several), else 0. */
 SAMARA_API int samara_model_is_eos(const samara_model* model, int32_t token);
 
 /* ---- Memory before load ---------------------------------------------------------------------------- */
@@ -183,15 +204,17 @@ typedef enum samara_memory_class {
 } samara_memory_class;
 
 typedef struct samara_memory_item {
-  const char* name;
+  const char* name; /* valid during the callback */
   uint64_t bytes;
   uint32_t alignment;
   samara_memory_class kind;
   int per_session; /* 1: allocated by samara_session_create, else by open */
 } samara_memory_item;
 
-/* The list for this package and these options, without reading a weight byte (their bytes need not exist). Called
- * for each item; then *counted is the sum of what counts. `options->memory_budget` is ignored. Any may be NULL. */
+/* The list for this package and these options, without reading a weight byte (their bytes need not exist). `each` is
+ * called for each item, those of a session once for each of max_sessions; *counted becomes the sum of what
+ * counts. `options->memory_budget` is ignored. options, each, user and counted may be NULL. Errors as
+ * samara_model_open. */
 typedef void (*samara_memory_fn)(void* user, const samara_memory_item* item);
 SAMARA_API samara_status samara_plan(const char* path, const samara_model_options* options,
                                      samara_memory_fn each, void* user, uint64_t* counted);
@@ -203,10 +226,12 @@ SAMARA_API uint64_t samara_model_allocated(const samara_model* model);
 #define SAMARA_TOKENIZE_NO_SPECIAL 1u    /* do not add BOS/EOS */
 #define SAMARA_TOKENIZE_PARSE_SPECIAL 2u /* special tokens written in the text become their ids */
 
-/* Bytes of work area that suffice for any text of this length; 0 without a tokenizer. */
+/* Bytes of work area that suffice for any text of this length; 0 without a tokenizer. Some times the text's length. */
 SAMARA_API size_t samara_tokenize_work_size(const samara_model* model, size_t text_bytes);
-/* *n_tokens is the number needed; RESOURCE_EXHAUSTED if it is more than capacity. Each maximal ill-formed
- * subsequence of UTF-8 counts as one U+FFFD. */
+/* Token ids of a text of `text_bytes` bytes, which may hold zeros. `work` needs no alignment and holds nothing after the
+ * call; INVALID_ARGUMENT if it is too small. *n_tokens is the number needed; RESOURCE_EXHAUSTED if that is more than
+ * capacity (0, with `tokens` NULL, counts only), or, with *n_tokens 0, if the text is too long for the tokenizer. Each
+ * maximal ill-formed subsequence of UTF-8 counts as one U+FFFD. UNSUPPORTED without a tokenizer. */
 SAMARA_API samara_status samara_tokenize(const samara_model* model, const char* text,
                                          size_t text_bytes, uint32_t flags, void* work,
                                          size_t work_bytes, int32_t* tokens, size_t capacity,
@@ -229,8 +254,11 @@ SAMARA_API samara_status samara_tokenize_spans(const samara_model* model, const 
                                                size_t work_bytes, int32_t* tokens, size_t capacity,
                                                size_t* n_tokens);
 
-/* Streaming: bytes of an unfinished character wait in `state` (zero it first). `special` != 0 prints special tokens.
- * Writes at most `capacity` bytes, no terminating zero; 1024 suffices unless the package has longer tokens. */
+/* Streaming: bytes of an unfinished character wait in `state` (zero it first), so that what is written is whole
+ * characters, possibly none. `special` != 0 prints special tokens. Writes at most `capacity` bytes, no terminating
+ * zero; 1024 suffices unless the package has longer tokens, else RESOURCE_EXHAUSTED, the state as before. The end
+ * writes U+FFFD for a character that was never finished. INVALID_ARGUMENT for an id outside token_vocab. UNSUPPORTED
+ * without a tokenizer. */
 typedef struct samara_detokenizer {
   unsigned char opaque[24];
 } samara_detokenizer;
@@ -278,16 +306,18 @@ SAMARA_API samara_status samara_render(const samara_model* model, const char* te
 
 /* ---- Sessions -------------------------------------------------------------------------------------- */
 
+/* How a token is drawn: penalties first, then temperature, top_k, top_p, min_p. Non-finite values and values outside
+ * of the ranges are INVALID_ARGUMENT. */
 typedef struct samara_sampling {
   size_t struct_size;
-  float temperature;        /* 0: greedy */
-  uint32_t top_k;           /* 0: off */
-  float top_p;              /* 1: off */
-  float min_p;              /* 0: off */
-  float repetition_penalty; /* 1: off; over the last `penalty_window` tokens */
-  float frequency_penalty;  /* 0: off */
-  float presence_penalty;   /* 0: off */
-  uint32_t penalty_window;  /* tokens looked back on; 0: off; at most n_ctx */
+  float temperature; /* >= 0; 0: greedy, the lowest id among equals */
+  uint32_t top_k;    /* only the likeliest so many; 0: off */
+  float top_p;       /* only the likeliest that make up this share; 1 or 0: off */
+  float min_p;       /* drop what is less likely than this times the likeliest; 0 to 1; 0: off */
+  float repetition_penalty; /* > 0, over the last `penalty_window` tokens; 1 or 0: off */
+  float frequency_penalty;  /* taken off the logit for each occurrence there; 0: off */
+  float presence_penalty;   /* taken off once; 0: off */
+  uint32_t penalty_window;  /* tokens looked back on; 0: no penalties */
   uint64_t seed;            /* same seed, same logits: same tokens, everywhere */
 } samara_sampling;
 
@@ -303,46 +333,59 @@ static inline samara_session_options samara_session_options_init(void) {
   return options;
 }
 
-/* The package's defaults; struct_size is set. */
+/* The package's defaults; greedy where it has none. Set sampling->struct_size. */
 SAMARA_API samara_status samara_model_sampling(const samara_model* model,
                                                samara_sampling* sampling);
 
+/* An empty session. `options` may be NULL. RESOURCE_EXHAUSTED if max_sessions exist. */
 SAMARA_API samara_status samara_session_create(samara_model* model,
                                                const samara_session_options* options,
                                                samara_session** session);
 SAMARA_API void samara_session_close(samara_session* session);
-SAMARA_API samara_status
-samara_session_reset(samara_session* session); /* empty, unpoisoned, generator reseeded */
+/* Empty and unpoisoned; the generator starts again from the seed. */
+SAMARA_API samara_status samara_session_reset(samara_session* session);
+/* From the next sample on; the generator starts from the new seed. */
 SAMARA_API samara_status samara_session_set_sampling(samara_session* session,
                                                      const samara_sampling* sampling);
 
-/* Appends tokens to be computed by coming steps. RESOURCE_EXHAUSTED if the context cannot hold them (nothing is
- * then appended), INVALID_ARGUMENT for an id outside the vocabulary. */
+/* Appends tokens to be computed by coming steps; `tokens` may be NULL if n is 0. RESOURCE_EXHAUSTED if the context cannot
+ * hold them all, INVALID_ARGUMENT for an id outside `vocab`: nothing is appended then. */
 SAMARA_API samara_status samara_feed(samara_session* session, const int32_t* tokens, size_t n);
 /* Computes up to n_chunk pending tokens of these sessions of one model in one pass, taken in turn from the first
- * session on. FAILED_PRECONDITION if none has pending tokens. Sessions with none pending are skipped. */
+ * session on. Sessions with none pending are skipped, and of those whose last token would be computed as many as fit
+ * into max_outputs get results; the others keep a token pending for the next step. INVALID_ARGUMENT if a session stands
+ * there twice or is of another model. FAILED_PRECONDITION if none has pending tokens. CANCELLED. INVALID_FILE if logits
+ * are not finite: weights or states overflow. */
 SAMARA_API samara_status samara_step(samara_session* const* sessions, size_t n);
-/* Steps until nothing is pending; reports progress "prefill" to the model's callback. */
+/* Steps until nothing is pending; reports progress "prefill" to the model's callback. Errors as samara_step. What was
+ * computed before an error stays. A callback that cancels poisons nothing: samara_run goes on from there. */
 SAMARA_API samara_status samara_run(samara_session* session);
-SAMARA_API size_t samara_pending(const samara_session* session);
-SAMARA_API size_t samara_length(const samara_session* session);         /* tokens computed */
-SAMARA_API const int32_t* samara_tokens(const samara_session* session); /* computed, then pending */
+SAMARA_API size_t
+samara_pending(const samara_session* session); /* tokens fed and not yet computed */
+SAMARA_API size_t samara_length(const samara_session* session); /* tokens computed */
+/* samara_length tokens that are computed, then samara_pending ones. The place stays until the session is closed. */
+SAMARA_API const int32_t* samara_tokens(const samara_session* session);
 
-/* Logits after the last computed token (row -1), or of row i of this session in the last step with all_logits.
- * Valid until the next step of the model. FAILED_PRECONDITION while tokens are pending (row -1). */
+/* The `vocab` logits after the last computed token (row -1), or of row i (0 the first) of this session in the model's
+ * last step with all_logits. Valid until the model's next step. FAILED_PRECONDITION while tokens are pending (row -1),
+ * or if the session took no part in that step or was rewound after it. */
 SAMARA_API samara_status samara_logits(const samara_session* session, int64_t row,
                                        const float** logits, size_t* n);
+/* Rows that this session has of the model's last step. */
 SAMARA_API size_t samara_logits_rows(const samara_session* session);
-/* The same for the last hidden state (after the final norm), if the package has that output. */
+/* The same for the last hidden state (after the final norm); UNSUPPORTED if the package does not have that output. */
 SAMARA_API samara_status samara_hidden(const samara_session* session, int64_t row,
                                        const float** values, size_t* n);
-/* Draws the next token; does not feed it. */
+/* Draws the next token, an id below token_vocab, from row -1 of the logits, and does not feed it. Errors as
+ * samara_logits. */
 SAMARA_API samara_status samara_sample(samara_session* session, int32_t* token);
 
-/* Forgets all tokens from position `length` on. UNSUPPORTED beyond a state's rewind limit. After it, tokens must be fed
- * before logits can be read. */
+/* Forgets all tokens from position `length` on, pending ones too. INVALID_ARGUMENT beyond the end. UNSUPPORTED beyond a
+ * state's rewind limit (0 is always possible). After it, tokens must be fed before logits can be read. The generator of
+ * random numbers is left alone. */
 SAMARA_API samara_status samara_rewind(samara_session* session, size_t length);
-/* A new session with the same tokens and states; full blocks are shared, not copied. Needs a free session slot. */
+/* A new session with the same tokens, sampling, generator and results. What both have computed is shared, and copied a
+ * block at a time when one of them writes on. RESOURCE_EXHAUSTED if max_sessions exist. */
 SAMARA_API samara_status samara_fork(samara_session* session, samara_session** copy);
 /* Not built yet: UNSUPPORTED. */
 SAMARA_API samara_status samara_save(const samara_session* session, const char* path);
@@ -462,7 +505,8 @@ typedef struct samara_reply_statistics {
 SAMARA_API samara_status samara_reply_get_statistics(const samara_session* session,
                                                      samara_reply_statistics* statistics);
 
-/* From any thread: the running step and following ones end with SAMARA_CANCELLED, within 200 ms, until cleared. */
+/* From any thread and from signal handlers: the running step and following ones end with SAMARA_CANCELLED, within 200 ms,
+ * until cleared. Sessions of a step that was running are poisoned, as it ends in its middle. */
 SAMARA_API void samara_cancel(samara_model* model);
 SAMARA_API void samara_cancel_clear(samara_model* model);
 
@@ -473,6 +517,7 @@ typedef struct samara_statistics {
   double load_seconds;
   uint64_t allocated; /* bytes, as samara_model_allocated */
 } samara_statistics;
+/* Set statistics->struct_size. Waits for a running step. */
 SAMARA_API samara_status samara_model_statistics(const samara_model* model,
                                                  samara_statistics* statistics);
 
@@ -489,7 +534,7 @@ typedef struct samara_profile_op {
   double seconds; /* wall time */
   double bytes, operations;
 } samara_profile_op;
-/* Operator 0 is "step", the whole of each step; NOT_FOUND past the end. */
+/* Operator 0 is "step", the whole of each step; NOT_FOUND past the end. Set op->struct_size. */
 SAMARA_API samara_status samara_profile_op_at(const samara_model* model, uint32_t index,
                                               samara_profile_op* op);
 
@@ -502,19 +547,23 @@ typedef struct samara_profile_event {
   double begin, end;        /* seconds since the reset */
   double bytes, operations; /* 0 for a step */
 } samara_profile_event;
-/* The last events, 0 the oldest that is kept; NOT_FOUND past the end. */
+/* The last events, 0 the oldest that is kept; NOT_FOUND past the end. Set event->struct_size. */
 SAMARA_API samara_status samara_profile_event_at(const samara_model* model, uint64_t index,
                                                  samara_profile_event* event);
+/* Zeroes totals, forgets events and begins time anew. */
 SAMARA_API samara_status samara_profile_reset(samara_model* model);
 
 /* ---- Devices and verification ---------------------------------------------------------------------- */
 
-/* Backends of this library: name and description; NOT_FOUND past the end. */
+/* Backends of this library, in the order in which "auto" tries them: name and description, both for good; NOT_FOUND past
+ * the end. */
 SAMARA_API samara_status samara_backend_at(uint32_t index, const char** name,
                                            const char** description);
 
-/* Replays the package's goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the first
- * operator that is off. `each` gets one line per golden. */
+/* Opens the package and replays its goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the
+ * first operator that is off. `each`, which may be NULL, gets one line per golden, valid during the call. Of the
+ * options backend, isa, threads, decompose and memory_budget count. NOT_FOUND if the package has none. Else errors as
+ * samara_model_open. */
 typedef void (*samara_line_fn)(void* user, const char* line);
 SAMARA_API samara_status samara_verify(const char* path, const samara_model_options* options,
                                        samara_line_fn each, void* user);
