@@ -6,21 +6,21 @@
 //
 //   nodes     TemplateNode: children come before their parent, each has exactly one parent; the
 //             last node is the root, a kNodeBlock. So there are no cycles and no sharing.
-//   operands  u32: what the nodes refer to. A node's operands follow the pattern of its kind
-//             (kTemplateKinds), one word a letter:
+//   operands  u32: what the nodes refer to. A node's operands lie behind those of the node before
+//             it and follow the pattern of its kind (kTemplateKindTable), one word a letter:
 //               E  expression          B  statement          T  target of an assignment
 //               e  the same or none    b  the same or none   t  the same or none
 //               S  string   s  string or none   K  number   C  scope
-//               *  what follows, once or several letters, comes any number of times
-//   strings   TemplateString: begin and length of UTF-8 text in `bytes`
+//             These are no words: * what follows comes any number of times; / the nodes that follow
+//             are evaluated in the scope C named last; . in the node's own scope again.
+//   strings   TemplateString: begin and length of UTF-8 text in `bytes`, one behind the other
 //   bytes     u8, padded to 4
 //   scopes    TemplateScope: a frame of variables, made by the node that has its number (C); a
 //             scope belongs to exactly one operand.
 //   inits     TemplateInit: what variables hold when a frame is made
 //
 // Names are resolved by the converter: a variable is (up, slot), `up` frames outwards from the frame
-// that the expression is evaluated in. Which operand of a node is evaluated in the node's own frame
-// is told beside the kinds.
+// that the expression is evaluated in. A target is evaluated in the scope that it assigns to.
 #ifndef SAMARA_FORMATS_TEMPLATE_TREE_H_
 #define SAMARA_FORMATS_TEMPLATE_TREE_H_
 
@@ -34,7 +34,7 @@ inline constexpr uint32_t kTemplateVersion = 1;
 inline constexpr uint32_t kTemplateNone = 0xFFFFFFFF;
 
 // Limits that both sides hold to.
-inline constexpr uint32_t kTemplateMaxBytes = 16u << 20;
+inline constexpr uint32_t kTemplateMaxBytes = 4u << 20;
 inline constexpr uint32_t kTemplateMaxSlots = 4096;  // variables of one scope
 inline constexpr uint32_t kTemplateMaxDepth = 200;   // nodes on the way from the root to a leaf
 inline constexpr uint32_t kTemplateMaxOperands = 65535;
@@ -146,48 +146,48 @@ struct TemplateKind {
   const char* pattern;
 };
 inline constexpr TemplateKind kTemplateKindTable[kTemplateKinds] = {
-    {'B', "*B"},          // Block
-    {'B', "S"},           // Text
-    {'B', "*E"},          // Output
-    {'B', "*eB"},         // If
-    {'B', "CTBEKCteCb"},  // For
-    {'B', "TE"},          // Set
-    {'B', "TCKBE"},       // SetBlock
-    {'B', "CKBE"},        // FilterBlock
-    {'B', "CB*TE"},       // With
-    {'B', ""},            // Break
-    {'B', ""},            // Continue
-    {'T', "KK"},          // TargetName
-    {'T', "*T"},          // TargetTuple
-    {'T', "KKSS"},        // TargetField
-    {'E', ""},            // Const
-    {'E', "KK"},          // Int
-    {'E', "KK"},          // Float
-    {'E', "S"},           // String
-    {'E', "KKS"},         // Load
-    {'E', "*E"},          // Tuple
-    {'E', "*E"},          // List
-    {'E', "*EE"},         // Dict
-    {'E', "EE*E"},        // Add
-    {'E', "EE"},          // Binary
-    {'E', "E"},           // Not
-    {'E', "E"},           // Negate
-    {'E', "E"},           // Plus
-    {'E', "EE*E"},        // And
-    {'E', "EE*E"},        // Or
-    {'E', "EKE*KE"},      // Compare
-    {'E', "EE*E"},        // Concat
-    {'E', "EEe"},         // Condition
-    {'E', "ES"},          // GetAttr
-    {'E', "EE"},          // GetItem
-    {'E', "Eeee"},        // Slice
-    {'E', "Ee*sE"},       // Call
-    {'E', "E*e"},         // Filter
-    {'E', "E*e"},         // MapFilter
-    {'E', "EEe"},         // MapAttr
-    {'E', "EeK*e"},       // Select
-    {'E', "E*e"},         // Test
-    {'E', "SCKKKB*SKe"},  // Macro
+    {'B', "*B"},              // Block
+    {'B', "S"},               // Text
+    {'B', "*E"},              // Output
+    {'B', "*eB"},             // If
+    {'B', "C/TB.EKC/teC/b"},  // For
+    {'B', "TE"},              // Set
+    {'B', "TC/KBE"},          // SetBlock
+    {'B', "C/KBE"},           // FilterBlock
+    {'B', "C/B*/T.E"},        // With
+    {'B', ""},                // Break
+    {'B', ""},                // Continue
+    {'T', "KK"},              // TargetName
+    {'T', "*T"},              // TargetTuple
+    {'T', "KKSS"},            // TargetField
+    {'E', ""},                // Const
+    {'E', "KK"},              // Int
+    {'E', "KK"},              // Float
+    {'E', "S"},               // String
+    {'E', "KKS"},             // Load
+    {'E', "*E"},              // Tuple
+    {'E', "*E"},              // List
+    {'E', "*EE"},             // Dict
+    {'E', "EE*E"},            // Add
+    {'E', "EE"},              // Binary
+    {'E', "E"},               // Not
+    {'E', "E"},               // Negate
+    {'E', "E"},               // Plus
+    {'E', "EE*E"},            // And
+    {'E', "EE*E"},            // Or
+    {'E', "EKE*KE"},          // Compare
+    {'E', "EE*E"},            // Concat
+    {'E', "EEe"},             // Condition
+    {'E', "ES"},              // GetAttr
+    {'E', "EE"},              // GetItem
+    {'E', "Eeee"},            // Slice
+    {'E', "Ee*sE"},           // Call
+    {'E', "E*e"},             // Filter
+    {'E', "E*e"},             // MapFilter
+    {'E', "EEe"},             // MapAttr
+    {'E', "EeK*e"},           // Select
+    {'E', "E*e"},             // Test
+    {'E', "SC/KKKB*SKe"},     // Macro
 };
 
 enum TemplateBinary : uint8_t {
@@ -252,41 +252,42 @@ enum TemplateCompare : uint32_t {
   X(Upper, "upper", 0, "")                                           \
   X(WordCount, "wordcount", 0, "")
 
-#define SAMARA_TEMPLATE_TESTS(X)                                                                 \
-  X(Boolean, "boolean", 0, "")                                                                   \
-  X(Callable, "callable", 0, "") X(Defined, "defined", 0, "")                                    \
-      X(DivisibleBy, "divisibleby", 1, "num") X(Eq, "eq", 1, "") X(Escaped, "escaped", 0, "")    \
-          X(Even, "even", 0, "") X(False, "false", 0, "") X(Float, "float", 0, "")               \
-              X(Ge, "ge", 1, "") X(Gt, "gt", 1, "") X(In, "in", 1, "seq")                        \
-                  X(Integer, "integer", 0, "") X(Iterable, "iterable", 0, "") X(Le, "le", 1, "") \
-                      X(Lower, "lower", 0, "") X(Lt, "lt", 1, "") X(Mapping, "mapping", 0, "")   \
-                          X(Ne, "ne", 1, "") X(None, "none", 0, "") X(Number, "number", 0, "")   \
-                              X(Odd, "odd", 0, "") X(SameAs, "sameas", 1, "other")               \
-                                  X(Sequence, "sequence", 0, "") X(String, "string", 0, "")      \
-                                      X(True, "true", 0, "") X(Undefined, "undefined", 0, "")    \
-                                          X(Upper, "upper", 0, "")
+#define SAMARA_TEMPLATE_TESTS(X)                                                               \
+  X(Boolean, "boolean", 0, "")                                                                 \
+  X(Callable, "callable", 0, "")                                                               \
+  X(Defined, "defined", 0, "") X(DivisibleBy, "divisibleby", 1, "num") X(Eq, "eq", 1, "")      \
+      X(Escaped, "escaped", 0, "") X(Even, "even", 0, "") X(False, "false", 0, "")             \
+          X(Float, "float", 0, "") X(Ge, "ge", 1, "") X(Gt, "gt", 1, "") X(In, "in", 1, "seq") \
+              X(Integer, "integer", 0, "") X(Iterable, "iterable", 0, "") X(Le, "le", 1, "")   \
+                  X(Lower, "lower", 0, "") X(Lt, "lt", 1, "") X(Mapping, "mapping", 0, "")     \
+                      X(Ne, "ne", 1, "") X(None, "none", 0, "") X(Number, "number", 0, "")     \
+                          X(Odd, "odd", 0, "") X(SameAs, "sameas", 1, "other")                 \
+                              X(Sequence, "sequence", 0, "") X(String, "string", 0, "")        \
+                                  X(True, "true", 0, "") X(Undefined, "undefined", 0, "")      \
+                                      X(Upper, "upper", 0, "")
 
 // Methods of values: name; types that have it (s string, d dict, l list, t tuple; capital letter:
 // it changes the value, which templates may not do); most positional arguments.
 #define SAMARA_TEMPLATE_METHODS(X)                                                                 \
   X(Append, "append", "L", 1)                                                                      \
-  X(Capitalize, "capitalize", "s", 0) X(Center, "center", "s", 2) X(Clear, "clear", "DL", 0)       \
-      X(Copy, "copy", "dl", 0) X(Count, "count", "slt", 3) X(EndsWith, "endswith", "s", 3) X(      \
-          Extend, "extend", "L", 1) X(Find, "find", "s", 3) X(Format, "format", "s", 16)           \
-          X(Get, "get", "d", 2) X(Index, "index", "slt", 3) X(Insert, "insert", "L", 2) X(         \
-              IsAlnum, "isalnum", "s", 0) X(IsAlpha, "isalpha", "s", 0)                            \
-              X(IsAscii, "isascii", "s", 0) X(IsDecimal, "isdecimal", "s", 0) X(                   \
-                  IsDigit, "isdigit", "s", 0) X(IsLower, "islower", "s", 0)                        \
-                  X(IsNumeric, "isnumeric", "s", 0) X(IsSpace, "isspace", "s", 0) X(               \
-                      IsTitle, "istitle", "s", 0) X(IsUpper, "isupper", "s", 0)                    \
-                      X(Items, "items", "d", 0) X(Join, "join", "s", 1) X(Keys, "keys", "d", 0)    \
-                          X(LJust, "ljust", "s", 2) X(Lower, "lower", "s", 0) X(                   \
-                              LStrip, "lstrip",                                                    \
-                              "s", 1) X(Partition, "partition", "s", 1)                            \
-                              X(Pop, "pop", "DL", 2) X(PopItem, "popitem", "D", 0)                 \
-                                  X(Remove, "remove", "L",                                         \
-                                    1) X(RemovePrefix, "removeprefix", "s",                        \
-                                         1) X(RemoveSuffix, "removesuffix", "s", 1)                \
+  X(Capitalize, "capitalize", "s", 0)                                                              \
+  X(Center, "center", "s", 2) X(Clear, "clear", "DL", 0) X(Copy, "copy", "dl", 0) X(               \
+      Count, "count", "slt", 3) X(EndsWith, "endswith", "s", 3) X(Extend, "extend", "L", 1)        \
+      X(Find, "find", "s", 3) X(Format, "format", "s", 16) X(Get, "get", "d", 2) X(                \
+          Index, "index", "slt", 3) X(Insert, "insert", "L", 2) X(IsAlnum, "isalnum", "s", 0)      \
+          X(IsAlpha, "isalpha", "s", 0) X(IsAscii, "isascii", "s", 0) X(                           \
+              IsDecimal, "isdecimal", "s", 0) X(IsDigit, "isdigit", "s", 0)                        \
+              X(IsLower, "islower", "s", 0) X(IsNumeric, "isnumeric", "s", 0) X(                   \
+                  IsSpace, "isspace", "s", 0) X(IsTitle, "istitle", "s", 0)                        \
+                  X(IsUpper, "isupper", "s", 0) X(Items, "items", "d", 0) X(Join, "join", "s", 1)  \
+                      X(Keys, "keys", "d",                                                         \
+                        0) X(LJust, "ljust", "s", 2)                                               \
+                          X(Lower, "lower", "s", 0) X(LStrip, "lstrip", "s", 1)                    \
+                              X(Partition, "partition", "s", 1) X(Pop, "pop", "DL", 2)             \
+                                  X(PopItem, "popitem", "D", 0) X(Remove, "remove", "L", 1) X(     \
+                                      RemovePrefix,                                                \
+                                      "removeprefix",                                              \
+                                      "s", 1) X(RemoveSuffix, "removesuffix", "s", 1)              \
                                       X(Replace, "replace", "s", 3) X(Reverse, "reverse", "L", 0)  \
                                           X(RFind, "rfind", "s", 3) X(RIndex, "rindex", "s", 3) X( \
                                               RJust, "rjust",                                      \
@@ -307,23 +308,24 @@ enum TemplateCompare : uint32_t {
                                                                       X(ZFill, "zfill", "s", 1)
 
 // Functions that a name means when no variable has it.
-#define SAMARA_TEMPLATE_FUNCTIONS(X)                            \
-  X(Cycler, "cycler")                                           \
-  X(Dict, "dict") X(Joiner, "joiner") X(Namespace, "namespace") \
-      X(RaiseException, "raise_exception") X(Range, "range") X(StrftimeNow, "strftime_now")
+#define SAMARA_TEMPLATE_FUNCTIONS(X)                                                 \
+  X(Cycler, "cycler")                                                                \
+  X(Dict, "dict")                                                                    \
+  X(Joiner, "joiner") X(Namespace, "namespace") X(RaiseException, "raise_exception") \
+      X(Range, "range") X(StrftimeNow, "strftime_now")
 
 #define SAMARA_TEMPLATE_ENUM(name, ...) k##name,
 namespace template_filter {
-enum TemplateFilter : uint8_t { SAMARA_TEMPLATE_FILTERS(SAMARA_TEMPLATE_ENUM) kCount };
+enum TemplateFilter : uint8_t { SAMARA_TEMPLATE_FILTERS(SAMARA_TEMPLATE_ENUM) kTotal };
 }
 namespace template_test {
-enum TemplateTest : uint8_t { SAMARA_TEMPLATE_TESTS(SAMARA_TEMPLATE_ENUM) kCount };
+enum TemplateTest : uint8_t { SAMARA_TEMPLATE_TESTS(SAMARA_TEMPLATE_ENUM) kTotal };
 }
 namespace template_method {
-enum TemplateMethod : uint8_t { kNone, SAMARA_TEMPLATE_METHODS(SAMARA_TEMPLATE_ENUM) kCount };
+enum TemplateMethod : uint8_t { kNone, SAMARA_TEMPLATE_METHODS(SAMARA_TEMPLATE_ENUM) kTotal };
 }
 namespace template_function {
-enum TemplateFunction : uint8_t { SAMARA_TEMPLATE_FUNCTIONS(SAMARA_TEMPLATE_ENUM) kCount };
+enum TemplateFunction : uint8_t { SAMARA_TEMPLATE_FUNCTIONS(SAMARA_TEMPLATE_ENUM) kTotal };
 }
 #undef SAMARA_TEMPLATE_ENUM
 using template_filter::TemplateFilter;
