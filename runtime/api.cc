@@ -510,13 +510,6 @@ samara_status samara_fork(samara_session* session, samara_session** copy) {
   });
 }
 
-samara_status samara_save(const samara_session*, const char*) {
-  return Guard([]() -> Status { return Unsupported("saving sessions is not built"); });
-}
-samara_status samara_restore(samara_session*, const char*) {
-  return Guard([]() -> Status { return Unsupported("restoring sessions is not built"); });
-}
-
 void samara_cancel(samara_model* model) {
   if (model == nullptr) return;
   Of(model)->cancelled.store(true);

@@ -14,7 +14,8 @@
 //
 // Threads: Run is called by one thread at a time. RequestCancel may come from any thread.
 // Errors: every function gives a Status; a failed Run leaves buffers in an unspecified state, and the session
-// layer poisons the sessions of that step. A partition stays destructible after any failure.
+// layer poisons the sessions of that step. But a cancelled Run has written nothing besides the arena and the slots of
+// its tokens: these are computed again later. A partition stays destructible after any failure.
 #ifndef SAMARA_RUNTIME_BACKEND_H_
 #define SAMARA_RUNTIME_BACKEND_H_
 

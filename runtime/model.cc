@@ -62,6 +62,9 @@ class Loader {
     model_.kv_type = o.kv_type;
     model_.trained_context = package_.trained_context;
     model_.weight_elements = plan_.weight_elements;
+    std::memcpy(model_.package_hash, trace_.parsed.header.metadata_sha256,
+                sizeof model_.package_hash);
+    model_.n_decomposed = plan_.buckets[0].n_decomposed;
     model_.sampling.temperature = package_.sampling.temperature;
     model_.sampling.top_k = package_.sampling.top_k;
     model_.sampling.top_p = package_.sampling.top_p;
@@ -139,6 +142,7 @@ class Loader {
       group.blocks_per_seq = layout.blocks_per_seq[g];
       group.n_blocks = group.n_free = layout.pool_blocks[g];
       group.first_entry = entry;
+      group.window = package_.groups[g].window;
       group.rewind_limit =
           package_.groups[g].window == 0 ? UINT64_MAX : package_.groups[g].rewind_limit;
       group.free_list = lists;
@@ -161,6 +165,8 @@ class Loader {
       pool.group = state.group;
       pool.n_parts = static_cast<uint32_t>(state.parts.size());
       for (uint32_t part = 0; part < pool.n_parts; ++part) {
+        pool.heads[part] = state.parts[part].heads;
+        pool.dim[part] = state.parts[part].dim;
         SAMARA_RETURN_IF_ERROR(
             StateBlockBytes(state, part, model_.kv_type, *model_.backend, &pool.block_bytes[part]));
         SAMARA_RETURN_IF_ERROR(model_.device->Allocate(

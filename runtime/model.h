@@ -23,6 +23,7 @@ struct Session;
 struct StatePool {
   uint64_t handle[2];
   uint64_t block_bytes[2];
+  uint32_t heads[2], dim[2];
   uint32_t n_parts;
   uint32_t group;
 };
@@ -34,6 +35,7 @@ struct GroupPool {
   uint32_t n_blocks;
   uint32_t n_free;
   uint32_t first_entry;   // of this group in a session's block table
+  uint64_t window;        // 0: none
   uint64_t rewind_limit;  // UINT64_MAX: all
   uint32_t* free_list;    // a stack: what was freed last is used first
   uint32_t* references;   // per block
@@ -72,6 +74,8 @@ struct Model {
   DType kv_type = DType::kInvalid;
   uint64_t trained_context = 0;
   uint64_t weight_elements = 0;
+  uint8_t package_hash[24] = {};  // of its metadata, as its header has it
+  uint32_t n_decomposed = 0;      // operators
   ModelCallbacks callbacks;
   SamplingParams sampling;
   const uint8_t* metadata = nullptr;  // the FlatBuffer, private and checked

@@ -63,6 +63,9 @@ class Pcg32 {
     return x >> r | x << (-r & 31);
   }
 
+  uint64_t state() const { return state_; }
+  void Restore(uint64_t state) { state_ = state; }
+
  private:
   uint64_t state_ = 0;
 };

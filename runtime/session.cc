@@ -16,11 +16,6 @@ constexpr uint32_t kSessionAlignment = 64;
 
 uint64_t HistoryBytes(const Model& model) { return uint64_t{model.limits.n_ctx} * sizeof(int32_t); }
 
-// A group that keeps every slot can give up whole blocks; a ring's blocks hold older slots too.
-bool IsRing(const Model& model, const GroupPool& group) {
-  return uint64_t{group.blocks_per_seq} * kBlockSlots < model.limits.n_ctx;
-}
-
 void ReleaseBlock(GroupPool* group, uint32_t block) {
   if (--group->references[block] == 0) group->free_list[group->n_free++] = block;
 }
@@ -67,6 +62,10 @@ uint32_t* BlockTable(const Session* session, uint32_t group) {
   const Model& model = *session->model;
   uint32_t* tables = reinterpret_cast<uint32_t*>(model.step + model.step_layout.block_tables);
   return tables + uint64_t{session->slot} * model.table_entries + model.groups[group].first_entry;
+}
+
+bool IsRing(const Model& model, const GroupPool& group) {
+  return uint64_t{group.blocks_per_seq} * kBlockSlots < model.limits.n_ctx;
 }
 
 Status CheckUsable(const Session* session) {
@@ -126,6 +125,7 @@ void ResetSession(Session* session) {
   session->reply->under_way = false;
   session->poisoned = false;
   session->n_computed = session->n_tokens = session->high_water = 0;
+  std::fill(std::begin(session->held_from), std::end(session->held_from), 0);
   session->step_id = 0;
   session->n_rows = 0;
   session->generator.Seed(session->sampling.seed);
@@ -162,7 +162,12 @@ Status RewindSession(Session* session, uint64_t length) {
     for (uint32_t g = 0; g < model.n_groups; ++g) {
       const GroupPool& group = model.groups[g];
       // From empty every state can start again.
-      if (to == 0 || !IsRing(model, group)) continue;
+      if (to == 0) continue;
+      if (session->held_from[g] != 0 && to < session->held_from[g] + group.window) {
+        return Unsupported("rewinding to %u: the session was restored with positions from %llu on",
+                           to, static_cast<Ull>(session->held_from[g] + group.window));
+      }
+      if (!IsRing(model, group)) continue;
       if (session->high_water - to > group.rewind_limit) {
         return Unsupported(
             "rewinding from %u to %u: a state of this model keeps at most %llu tokens back",
@@ -177,7 +182,10 @@ Status RewindSession(Session* session, uint64_t length) {
       }
     }
     session->n_computed = to;
-    if (to == 0) session->high_water = 0;
+    if (to == 0) {
+      session->high_water = 0;
+      std::fill(std::begin(session->held_from), std::end(session->held_from), 0);
+    }
     session->step_id = 0;
   }
   session->n_tokens = to;
@@ -194,6 +202,7 @@ Status ForkSession(Session* session, Session** copy) {
   c->n_tokens = session->n_tokens;
   c->n_computed = session->n_computed;
   c->high_water = session->high_water;
+  std::copy(std::begin(session->held_from), std::end(session->held_from), c->held_from);
   c->generator = session->generator;
   c->step_id = session->step_id;
   c->first_row = session->first_row;

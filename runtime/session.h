@@ -24,6 +24,8 @@ struct Session {
   uint32_t n_tokens = 0;
   uint32_t high_water =
       0;  // most slots written since reset: what ring groups have overwritten follows from it
+  // Slots below are not there, in groups with a window: the session was restored without them.
+  uint32_t held_from[kMaxStateGroups] = {};
   uint32_t n_blocks[kMaxStateGroups] = {};  // entries of its block tables in use
   uint64_t step_id = 0;                     // of the step whose rows it may read; 0: none
   uint32_t first_row = 0, n_rows = 0;
@@ -48,6 +50,8 @@ Status SessionRow(const Session* session, int64_t row, const float* base, uint32
 Status SampleSession(Session* session, std::span<const TokenBias> biases, int32_t* token);
 
 Status CheckUsable(const Session* session);
+// A group that keeps every slot can give up whole blocks; a ring's blocks hold older slots too.
+bool IsRing(const Model& model, const GroupPool& group);
 // The session's table of a group: physical blocks.
 uint32_t* BlockTable(const Session* session, uint32_t group);
 // Makes slots [begin, end) of every group writable by this session alone: takes free blocks, copies

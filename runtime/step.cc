@@ -184,6 +184,11 @@ Status StepSessions(Session* const* sessions, uint64_t n) {
   if (!status.ok()) {
     for (uint32_t i = 0; i < totals.n_seqs; ++i) {
       Session* s = model->shares[i].session;
+      if (status.code() == StatusCode::kCancelled) {
+        // It wrote nothing but some slots of its own tokens, which a coming step writes again.
+        s->high_water = std::max(s->high_water, s->n_computed + model->shares[i].n_tokens);
+        continue;
+      }
       s->poisoned = true;
       if (status.code() == StatusCode::kInvalidFile) ScrubBlocks(s);
     }

@@ -74,7 +74,8 @@ TEST_CASE("sampler: Ln64 against the C library") {
   Random random(5);
   double worst = 0;
   for (int i = 0; i < 200000; ++i) {
-    const double x = i < 1000 ? 1 + i * 0x1p-40 : std::exp(10 + 10 * static_cast<double>(random.Signed()));
+    const double x =
+        i < 1000 ? 1 + i * 0x1p-40 : std::exp(10 + 10 * static_cast<double>(random.Signed()));
     const double want = std::log(x);
     const double error = std::fabs(Ln64(x) - want);
     worst = std::max(worst, want == 0 ? error : error / want);

@@ -20,7 +20,8 @@
  *     to samara_sample, or feed the last token again when they get SAMARA_FAILED_PRECONDITION.
  *   - A model's sessions are closed before it. Every close accepts NULL.
  *   - A samara_step that fails after it has begun to compute poisons the sessions that took part: feed, step, rewind,
- *     fork and reads of results answer SAMARA_FAILED_PRECONDITION until samara_session_reset.
+ *     fork, save and reads of results answer SAMARA_FAILED_PRECONDITION until samara_session_reset or samara_restore. A
+ *     cancelled step poisons none: its tokens stay pending, and the session goes on after samara_cancel_clear.
  *   - Memory: samara_plan lists every byte; open and session_create allocate exactly what is listed (containers that
  *     live while a model loads aside); feed, step, sample, tokenize and detokenize allocate nothing. When an allocation
  *     fails: SAMARA_OUT_OF_MEMORY, and nothing leaks.
@@ -387,9 +388,28 @@ SAMARA_API samara_status samara_rewind(samara_session* session, size_t length);
 /* A new session with the same tokens, sampling, generator and results. What both have computed is shared, and copied a
  * block at a time when one of them writes on. RESOURCE_EXHAUSTED if max_sessions exist. */
 SAMARA_API samara_status samara_fork(samara_session* session, samara_session** copy);
-/* Not built yet: UNSUPPORTED. */
+
+/* Saves tokens (computed and pending), sampling parameters, the generator and the filled part of the states
+ * (formats/session_format.h); logits and a reply under way are not saved. A regular file or nothing stands at `path`;
+ * the new file is whole or not there, and readable by its owner only. Errors of the file system are IO_ERROR (NOT_FOUND
+ * without the folder) with the system's reason, and leave an older file as it was and nothing else behind.
+ * FAILED_PRECONDITION for a poisoned session, UNSUPPORTED on a backend whose states have a form of their own. Other
+ * sessions of the model wait while it writes, not while it syncs. Uses 64 KiB while it runs. */
 SAMARA_API samara_status samara_save(const samara_session* session, const char* path);
+/* Makes the session what was saved, and goes on with the same bits: options of the model other than kv_type and
+ * `decompose` may differ (RESOURCE_EXHAUSTED if the context is too short), `all_logits` stays the session's own. Where
+ * nothing was pending, the last token is pending again, as logits are not in the file: samara_length is one less, and
+ * the first step gives its logits. The session may be poisoned or hold anything.
+ * FAILED_PRECONDITION if it was saved with another package, kv type or numerics; INVALID_FILE if the file is damaged:
+ * everything in it is covered by SHA-256. After an error the session is as it was, or empty if its states were already
+ * being read. Uses 64 KiB while it runs. */
 SAMARA_API samara_status samara_restore(samara_session* session, const char* path);
+/* The same with up to 64 MiB of the program's own (a conversation as text, say). *bytes is what the file has;
+ * RESOURCE_EXHAUSTED if that is more than capacity, and then the session is as it was: capacity 0 asks for the size. */
+SAMARA_API samara_status samara_save_attached(const samara_session* session, const char* path,
+                                              const void* data, size_t bytes);
+SAMARA_API samara_status samara_restore_attached(samara_session* session, const char* path,
+                                                 void* data, size_t capacity, size_t* bytes);
 
 /* ---- Replies: tokens drawn one after the other, as text --------------------------------------------- */
 
