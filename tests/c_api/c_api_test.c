@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "samara/samara.h"
 
@@ -211,8 +212,14 @@ static void test_model(samara_model* model, const char* path, uint64_t planned) 
   samara_session_close(b);
   CHECK_STATUS(samara_fork(a, &c), SAMARA_OK);
   CHECK(samara_length(c) == 5);
-  CHECK_STATUS(samara_save(a, "file"), SAMARA_UNSUPPORTED);
-  CHECK_STATUS(samara_restore(a, "file"), SAMARA_UNSUPPORTED);
+  CHECK_STATUS(samara_save(NULL, "file"), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_save(a, NULL), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_save_attached(a, "file", NULL, 1), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_restore(a, NULL), SAMARA_INVALID_ARGUMENT);
+  CHECK_STATUS(samara_restore(a, path), SAMARA_INVALID_FILE); /* a package */
+  CHECK(strstr(samara_last_error(), path) != NULL);
+  CHECK_STATUS(samara_restore(a, "/nonexistent/file"), SAMARA_NOT_FOUND);
+  CHECK_STATUS(samara_save(a, "/nonexistent/file"), SAMARA_NOT_FOUND);
 
   sampling.temperature = -1;
   CHECK_STATUS(samara_session_set_sampling(a, &sampling), SAMARA_INVALID_ARGUMENT);
@@ -331,6 +338,97 @@ static void test_sources(const char* path) {
   fclose(file);
 }
 
+/* A reply of 20 tokens; they go to `tokens`. */
+static void reply(samara_session* session, int32_t* tokens, samara_finish finish) {
+  samara_reply_options options = SAMARA_REPLY_OPTIONS_INIT;
+  samara_reply_event event = SAMARA_REPLY_EVENT_INIT;
+  samara_reply_statistics statistics;
+  const char* stops[2] = {"never", "said"};
+  samara_logit_bias bias;
+  size_t n = 0;
+  memset(&statistics, 0, sizeof statistics);
+  bias.token = 319; /* the package's end of text */
+  bias.bias = -HUGE_VALF;
+  options.max_tokens = 20;
+  options.stops = stops;
+  options.n_stops = 2;
+  options.logit_bias = &bias;
+  options.n_logit_bias = 1;
+  options.logprobs = 1;
+  options.top_logprobs = 3;
+  options.struct_size = 1;
+  CHECK_STATUS(samara_reply_begin(session, &options), SAMARA_INVALID_ARGUMENT);
+  options.struct_size = sizeof options;
+  CHECK_STATUS(samara_reply_next(session, &event), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_reply_begin(session, &options), SAMARA_OK);
+  while (event.finish == SAMARA_FINISH_NONE && n < 20) {
+    CHECK_STATUS(samara_reply_next(session, &event), SAMARA_OK);
+    CHECK(event.token >= 0 && event.token < 319 && event.stop == -1);
+    CHECK(event.text != NULL && event.n_bytes == 0); /* this package has no tokenizer */
+    CHECK(event.n_top == 3 && event.logprob <= event.top[0].logprob && event.logprob < 0);
+    CHECK(event.top[0].logprob >= event.top[1].logprob &&
+          event.top[1].logprob >= event.top[2].logprob);
+    tokens[n++] = event.token;
+  }
+  CHECK(event.finish == finish);
+  statistics.struct_size = sizeof statistics;
+  CHECK_STATUS(samara_reply_get_statistics(session, &statistics), SAMARA_OK);
+  CHECK(statistics.reply_tokens == n && statistics.prompt_tokens > 0);
+  CHECK(samara_pending(session) == (finish == SAMARA_FINISH_LENGTH ? 1u : 0u));
+}
+
+static void test_replies(const char* path) {
+  samara_model* model = NULL;
+  samara_session *session = NULL, *other = NULL;
+  samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  samara_sampling sampling;
+  const int32_t prompt[3] = {1, 2, 3};
+  int32_t first[20], second[20];
+  char file[4096], note[8];
+  size_t n = 0, i = 0;
+
+  memset(first, 0, sizeof first);
+  memset(second, 0, sizeof second);
+  options.n_ctx = 48;
+  options.max_sessions = 2;
+  CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_OK);
+  CHECK_STATUS(samara_session_create(model, NULL, &session), SAMARA_OK);
+  CHECK_STATUS(samara_session_create(model, NULL, &other), SAMARA_OK);
+  CHECK_STATUS(samara_model_sampling(model, &sampling), SAMARA_OK);
+  sampling.temperature = 1;
+  sampling.seed = 5;
+  sampling.repetition_penalty = 1.5f;
+  sampling.penalty_window = 10;
+  CHECK_STATUS(samara_session_set_sampling(session, &sampling), SAMARA_OK);
+  CHECK_STATUS(samara_feed(session, prompt, 3), SAMARA_OK);
+  reply(session, first, SAMARA_FINISH_LENGTH);
+
+  /* What was saved goes on as the session itself does. */
+  snprintf(file, sizeof file, "%s.%ld.session", path, (long)getpid());
+  CHECK_STATUS(samara_save_attached(session, file, "a note", 7), SAMARA_OK);
+  reply(session, first, SAMARA_FINISH_LENGTH);
+  CHECK_STATUS(samara_restore_attached(other, file, NULL, 0, &n), SAMARA_RESOURCE_EXHAUSTED);
+  CHECK(n == 7 && samara_length(other) == 0);
+  CHECK_STATUS(samara_restore_attached(other, file, note, sizeof note, &n), SAMARA_OK);
+  CHECK(n == 7 && strcmp(note, "a note") == 0);
+  CHECK(samara_length(other) == 22 && samara_pending(other) == 1);
+  reply(other, second, SAMARA_FINISH_LENGTH);
+  CHECK(memcmp(first, second, sizeof first) == 0);
+  reply(other, second, SAMARA_FINISH_CONTEXT);
+  CHECK_STATUS(samara_restore(other, file), SAMARA_OK);
+  reply(other, second, SAMARA_FINISH_LENGTH);
+  CHECK(memcmp(first, second, sizeof first) == 0);
+  remove(file);
+
+  for (i = 0; i < 7; ++i) {
+    CHECK(strcmp(samara_finish_name((samara_finish)i), i < 6 ? "unknown" : "none") != 0);
+  }
+  CHECK(strcmp(samara_finish_name(SAMARA_FINISH_EOS), "eos") == 0);
+  samara_session_close(other);
+  samara_session_close(session);
+  CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+}
+
 int main(int argc, char** argv) {
   samara_model* model = NULL;
   samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
@@ -355,6 +453,7 @@ int main(int argc, char** argv) {
   CHECK(lines > 0);
   test_model(model, argv[1], counted);
   CHECK_STATUS(samara_model_close(model), SAMARA_OK);
+  test_replies(argv[1]);
   test_sources(argv[1]);
   test_profile(argv[1]);
   test_parallel(argv[1]);
