@@ -394,6 +394,7 @@ static void test_replies(const char* path) {
   CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_OK);
   CHECK_STATUS(samara_session_create(model, NULL, &session), SAMARA_OK);
   CHECK_STATUS(samara_session_create(model, NULL, &other), SAMARA_OK);
+  sampling.struct_size = sizeof sampling;
   CHECK_STATUS(samara_model_sampling(model, &sampling), SAMARA_OK);
   sampling.temperature = 1;
   sampling.seed = 5;

@@ -158,6 +158,7 @@ TEST_CASE("memory: the list is what is allocated, and steps allocate nothing") {
     if (!c.spec.tokenizer.empty()) UseTokenizer(model);
 
     samara_sampling sampling = {};
+    sampling.struct_size = sizeof sampling;
     REQUIRE_API(samara_model_sampling(model, &sampling));
     sampling.temperature = 0.9f;
     sampling.top_p = 0.9f;

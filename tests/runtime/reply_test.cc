@@ -362,6 +362,7 @@ TEST_CASE("reply: everything forbidden is an error, and no token") {
   samara_reply_event event = SAMARA_REPLY_EVENT_INIT;
   for (const float temperature : {0.0f, 0.8f}) {
     samara_sampling sampling = {};
+    sampling.struct_size = sizeof sampling;
     REQUIRE_API(samara_model_sampling(model, &sampling));
     sampling.temperature = temperature;
     sampling.top_p = 0.9f;
@@ -482,6 +483,7 @@ TEST_CASE("reply: sessions stepped together, and tokens fed between") {
 TEST_CASE("reply: the same seed gives the same reply, and nothing is allocated") {
   Speaker speaker("llama3", "Hello");
   samara_sampling sampling = {};
+  sampling.struct_size = sizeof sampling;
   REQUIRE_API(samara_model_sampling(speaker.model(), &sampling));
   sampling.temperature = 20;  // nearly uniform
   sampling.top_p = 0.95f;

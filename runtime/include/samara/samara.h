@@ -359,7 +359,7 @@ SAMARA_API samara_status samara_feed(samara_session* session, const int32_t* tok
  * are not finite: weights or states overflow. */
 SAMARA_API samara_status samara_step(samara_session* const* sessions, size_t n);
 /* Steps until nothing is pending; reports progress "prefill" to the model's callback. Errors as samara_step. What was
- * computed before an error stays. A callback that cancels poisons nothing: samara_run goes on from there. */
+ * computed before an error stays, and after CANCELLED samara_run goes on from there. */
 SAMARA_API samara_status samara_run(samara_session* session);
 SAMARA_API size_t
 samara_pending(const samara_session* session); /* tokens fed and not yet computed */
