@@ -8,6 +8,8 @@
 #include <memory>
 #include <string_view>
 
+#include "converter/template/compile.h"
+
 namespace samara {
 namespace {
 
@@ -150,6 +152,19 @@ Status ReadTemplates(Source* source, SourceTemplates* out) {
   if (out->templates.empty()) SAMARA_RETURN_IF_ERROR(ReadField(*source, out));
   if (out->templates.empty()) return Status();
   return ReadVariables(source, out);
+}
+
+Status CompileTemplates(SourceTemplates* templates) {
+  for (size_t i = 0; i < templates->templates.size(); ++i) {
+    ChatTemplate& chat = templates->templates[i];
+    auto tree = CompileTemplate(chat.source);
+    if (!tree.ok()) {
+      return Status(tree.status().code(), templates->origins[i] + ": " + tree.status().message() +
+                                              "; --no-template converts without templates");
+    }
+    chat.tree = std::move(*tree);
+  }
+  return Status();
 }
 
 }  // namespace samara

@@ -130,6 +130,7 @@ StatusOr<ConvertSummary> Convert(const ConvertOptions& options) {
   if (options.templates) {
     SourceTemplates chat;
     SAMARA_RETURN_IF_ERROR(ReadTemplates(&source, &chat));
+    SAMARA_RETURN_IF_ERROR(CompileTemplates(&chat));
     package.templates = std::move(chat.templates);
     package.template_variables = std::move(chat.variables);
   }

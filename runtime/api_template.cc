@@ -1,15 +1,22 @@
 // The part of the C API that renders chat templates.
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "formats/metadata_schema.h"
+#include "formats/template_tree.h"
 #include "runtime/api_guard.h"
 #include "runtime/model.h"
+#include "runtime/template/template.h"
 #include "samara/samara.h"
 
 namespace samara {
 namespace {
+
+static_assert(sizeof(samara_span) == sizeof(TemplateSpan) &&
+              offsetof(samara_span, end) == offsetof(TemplateSpan, end));
 
 const fb::Package* PackageOf(const samara_model* model) {
   return fb::GetPackage(reinterpret_cast<const Model*>(model)->metadata);
@@ -81,6 +88,13 @@ Status ChooseTemplate(const fb::Package& package, const char* name, std::string_
     return Unsupported("chat template %s was packed as text only; convert the model again",
                        Quoted(TextOf((*chat)->name())).c_str());
   }
+  // Loading checked what this build knows.
+  TemplateHeader header;
+  std::memcpy(&header, tree->data(), std::min<size_t>(sizeof header, tree->size()));
+  if (header.version != kTemplateVersion) {
+    return Unsupported("chat template %s has version %u, this build knows version %u",
+                       Quoted(TextOf((*chat)->name())).c_str(), header.version, kTemplateVersion);
+  }
   return {};
 }
 
@@ -100,7 +114,7 @@ const char* samara_template_at(const samara_model* model, uint32_t index) {
 
 size_t samara_render_work_size(const samara_model* model, size_t json_bytes) {
   if (model == nullptr || CountTemplates(*PackageOf(model)) == 0) return 0;
-  return (size_t{1} << 20) + 64 * json_bytes;
+  return TemplateWorkSize(json_bytes);
 }
 
 samara_status samara_render(const samara_model* model, const char* template_name, const char* json,
@@ -117,7 +131,21 @@ samara_status samara_render(const samara_model* model, const char* template_name
     const fb::Package& package = *PackageOf(model);
     const fb::ChatTemplate* chat = nullptr;
     SAMARA_RETURN_IF_ERROR(ChooseTemplate(package, template_name, {json, json_bytes}, &chat));
-    return Unsupported("rendering is not built");
+    std::array<TemplateVariable, kMaxTemplateVariables> variables;
+    const auto* pairs = package.template_variables();
+    const uint32_t n = pairs == nullptr ? 0 : pairs->size();
+    for (uint32_t i = 0; i < n; ++i)
+      variables[i] = {TextOf(pairs->Get(i)->key()), TextOf(pairs->Get(i)->value())};
+    RenderOptions options;
+    options.variables = {variables.data(), n};
+    RenderResult result;
+    const Status status =
+        RenderTemplate({chat->tree()->data(), chat->tree()->size()}, {json, json_bytes}, options,
+                       {static_cast<std::byte*>(work), work_bytes}, {text, capacity},
+                       {reinterpret_cast<TemplateSpan*>(spans), span_capacity}, &result);
+    *n_bytes = result.n_bytes;
+    *n_spans = result.n_spans;
+    return status;
   });
 }
 

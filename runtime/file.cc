@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/template/template.h"
+
 namespace samara {
 namespace {
 
@@ -23,6 +25,17 @@ Status FileError(const char* what, int error) {
   if (error == ENOENT || error == ENOTDIR) return NotFound("%s", text.c_str());
   if (error == ENOMEM) return OutOfMemory("%s", text.c_str());
   return IoError("%s", text.c_str());
+}
+
+// A template of a later version hinders nobody from running the model: it cannot be rendered.
+Status CheckTemplates(const Package& package) {
+  for (const ChatTemplate& chat : package.templates) {
+    if (chat.tree.empty()) continue;
+    const Status status = CheckTemplate(chat.tree);
+    if (status.ok() || status.code() == StatusCode::kUnsupported) continue;
+    return status.WithContext("chat template " + Quoted(chat.name));
+  }
+  return {};
 }
 
 // Size of a regular file, which alone can be mapped and read at any offset.
@@ -157,7 +170,9 @@ Status ReadPackage(const PackageFile& file, ParsedPackage* parsed) {
   parsed->metadata.assign((bytes + 7) / 8, 0);
   uint8_t* copy = reinterpret_cast<uint8_t*>(parsed->metadata.data());
   SAMARA_RETURN_IF_ERROR(file.Read(parsed->header.metadata_offset, copy, bytes));
-  return ParseMetadata({copy, static_cast<size_t>(bytes)}, parsed->header, &parsed->package);
+  SAMARA_RETURN_IF_ERROR(
+      ParseMetadata({copy, static_cast<size_t>(bytes)}, parsed->header, &parsed->package));
+  return CheckTemplates(parsed->package);
 }
 
 Status ReadCheckedSegment(const PackageFile& file, const Segment& segment, uint8_t* out) {

@@ -7,6 +7,7 @@
 
 #include "formats/package_format.h"
 #include "runtime/number_text.h"
+#include "runtime/render_goldens.h"
 #include "runtime/replay.h"
 #include "runtime/session.h"
 
@@ -205,7 +206,9 @@ Status VerifyGoldens(const std::string& path, const Backend& backend, const Load
   SAMARA_RETURN_IF_ERROR(PackageFile::OpenPath(path.c_str(), &file));
   ParsedPackage parsed;
   SAMARA_RETURN_IF_ERROR(ReadPackage(file, &parsed));
-  if (parsed.package.goldens.empty()) return NotFound("the package has no goldens");
+  if (parsed.package.goldens.empty() && parsed.package.conversations.empty())
+    return NotFound("the package has no goldens");
+  SAMARA_RETURN_IF_ERROR(VerifyRenderGoldens(parsed.package, each));
   // Decompositions agree to tolerance only.
   const bool exact = backend.exact() && !options.decompose;
   for (size_t i = 0; i < parsed.package.goldens.size(); ++i) {

@@ -18,7 +18,8 @@ namespace samara {
 // norms and samples of the operators of interest. `package` is the package that the file holds.
 Status MakeGoldens(const std::string& path, Package* package);
 
-// Replays the goldens on a backend. Backends that keep the numerics contract must give the hash;
+// Renders the goldens of the chat templates again (render_goldens.h), then replays the others on a
+// backend. Backends that keep the numerics contract must give the hash;
 // others are held to tolerances. On a mismatch: kFailedPrecondition, naming the first operator
 // whose output differs from the reference backend's for the same inputs. `each` gets one line a
 // golden.

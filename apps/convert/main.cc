@@ -6,6 +6,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/text.h"
+#include "apps/convert/conversations.h"
 #include "apps/convert/progress.h"
 #include "converter/convert.h"
 #include "converter/models/models.h"
@@ -178,6 +179,7 @@ int Run(const Flags& flags) {
   if (!flags.no_goldens) {
     options.goldens = [&progress](const std::string& path, Package* package) {
       progress.Stage("goldens");
+      SAMARA_RETURN_IF_ERROR(MakeRenderGoldens(GoldenConversations(), package));
       return MakeGoldens(path, package);
     };
   }

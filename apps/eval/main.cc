@@ -8,6 +8,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/model.h"
+#include "apps/common/render.h"
 #include "apps/common/text.h"
 #include "apps/eval/evaluate.h"
 
@@ -15,6 +16,7 @@ namespace samara::apps {
 namespace {
 
 constexpr uint64_t kMaxTextBytes = uint64_t{1} << 30;
+constexpr uint64_t kMaxMessagesBytes = uint64_t{64} << 20;
 constexpr size_t kSampledTokens = 256;
 
 struct Flags {
@@ -23,7 +25,9 @@ struct Flags {
   std::string logits;
   std::optional<std::string> tokenize;
   bool parse_special = false, no_bos = false;
-  std::string render, perplexity, other, other_kv_type;
+  std::string render, chat_template;
+  bool tokens = false;
+  std::string perplexity, other, other_kv_type;
   RunFlags run;
 };
 
@@ -39,8 +43,15 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_flag("--parse-special", flags->parse_special,
                 "special tokens written in the text become their ids");
   app->add_flag("--no-bos", flags->no_bos, "add no token before or after the text");
-  app->add_option("--render", flags->render, "render messages by the chat template")
+  app->add_option("--render", flags->render,
+                  "print what the chat template makes of these messages (- for standard input): a "
+                  "JSON array, or an object with messages, tools, add_generation_prompt, ...")
       ->type_name("MESSAGES.json");
+  app->add_option(
+         "--template", flags->chat_template,
+         "with --render: the name of the template; default: default, or tool_use for tools")
+      ->type_name("NAME");
+  app->add_flag("--tokens", flags->tokens, "with --render: print the ids of the text instead");
   app->add_option("--perplexity", flags->perplexity,
                   "perplexity on a text file (- for standard input)")
       ->type_name("TEXT");
@@ -68,22 +79,51 @@ int TokenizeFile(const Flags& flags, const Evaluator& evaluator, const std::stri
   return status == SAMARA_OK ? kExitOk : FailLibrary(status, flags.model);
 }
 
-int RunTokenize(const Flags& flags) {
-  ModelPtr model;
+// For text alone: no step will run.
+int OpenForText(const Flags& flags, ModelPtr* model) {
   samara_model_options options = flags.run.Options();
   options.n_threads = 1;
-  options.n_ctx = options.n_chunk = 1;  // no step will run
-  if (const int code = OpenModel(flags.model, options, &model); code != kExitOk) return code;
-  std::vector<int32_t> tokens;
-  const samara_status status =
-      Tokenize(model.get(), *flags.tokenize, TokenizeFlags(flags), &tokens);
-  if (status != SAMARA_OK) return FailLibrary(status, flags.model);
+  options.n_ctx = options.n_chunk = 1;
+  return OpenModel(flags.model, options, model);
+}
+
+int PrintIds(const std::vector<int32_t>& tokens) {
   JsonWriter json;
   json.BeginArray(true);
   for (const int32_t token : tokens) json.Int(token);
   json.EndArray();
   return WriteAll(json.Finish(), stdout) ? kExitOk
                                          : Fail(kExitFailed, "cannot write to standard output");
+}
+
+int RunRender(const Flags& flags) {
+  ModelPtr model;
+  if (const int code = OpenForText(flags, &model); code != kExitOk) return code;
+  std::string json;
+  if (const int code = ReadText(flags.render, kMaxMessagesBytes, &json); code != kExitOk)
+    return code;
+  const char* name = flags.chat_template.empty() ? nullptr : flags.chat_template.c_str();
+  RenderedText rendered;
+  samara_status status = Render(model.get(), name, json, &rendered);
+  // What the messages are to blame for goes with their name, the rest with the package's.
+  if (status != SAMARA_OK)
+    return FailLibrary(status, status == SAMARA_INVALID_ARGUMENT ? flags.render : flags.model);
+  if (!flags.tokens) {
+    return WriteAll(rendered.text, stdout) ? kExitOk
+                                           : Fail(kExitFailed, "cannot write to standard output");
+  }
+  std::vector<int32_t> tokens;
+  status = TokenizeRendered(model.get(), rendered, &tokens);
+  return status == SAMARA_OK ? PrintIds(tokens) : FailLibrary(status, flags.model);
+}
+
+int RunTokenize(const Flags& flags) {
+  ModelPtr model;
+  if (const int code = OpenForText(flags, &model); code != kExitOk) return code;
+  std::vector<int32_t> tokens;
+  const samara_status status =
+      Tokenize(model.get(), *flags.tokenize, TokenizeFlags(flags), &tokens);
+  return status == SAMARA_OK ? PrintIds(tokens) : FailLibrary(status, flags.model);
 }
 
 // {"ids": [...], "logits": [[...], ...]}, one row a line, written as it comes.
@@ -178,21 +218,25 @@ int RunDivergence(const Flags& flags) {
 
 int Run(const Flags& flags) {
   if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
-  if (!flags.render.empty()) return Fail(kExitUsage, "--render: chat templates are not built yet");
-  const int asked = (flags.tokenize ? 1 : 0) + (flags.perplexity.empty() ? 0 : 1) +
-                    (flags.other.empty() ? 0 : 1) + (flags.logits.empty() ? 0 : 1);
+  const int asked = (flags.tokenize ? 1 : 0) + (flags.render.empty() ? 0 : 1) +
+                    (flags.perplexity.empty() ? 0 : 1) + (flags.other.empty() ? 0 : 1) +
+                    (flags.logits.empty() ? 0 : 1);
   if (asked > 1)
     return Fail(kExitUsage,
-                "got several of --logits, --tokenize, --perplexity and --kl, wanted one");
+                "got several of --logits, --tokenize, --render, --perplexity and --kl, wanted one");
+  if (flags.render.empty() && (flags.tokens || !flags.chat_template.empty()))
+    return Fail(kExitUsage, "--template and --tokens go with --render only");
   if (!flags.text.empty() && flags.other.empty())
     return Fail(kExitUsage, flags.text + ": a text goes with --kl only");
   if (!flags.other_kv_type.empty() && flags.other.empty())
     return Fail(kExitUsage, "--kl-kv-type goes with --kl only");
   if (flags.tokenize) return RunTokenize(flags);
+  if (!flags.render.empty()) return RunRender(flags);
   if (!flags.perplexity.empty()) return RunPerplexity(flags);
   if (!flags.other.empty()) return RunDivergence(flags);
   if (!flags.logits.empty() || !flags.ids.empty()) return RunLogits(flags);
-  return Fail(kExitUsage, "nothing to do", "give --logits, --tokenize, --perplexity or --kl");
+  return Fail(kExitUsage, "nothing to do",
+              "give --logits, --tokenize, --render, --perplexity or --kl");
 }
 
 int Main(int argc, char** argv) {
