@@ -79,25 +79,24 @@ std::vector<uint8_t> HashOf(std::string_view text) {
   return digest;
 }
 
-// "" if the text is the golden's, else what is off.
-std::string Difference(const RenderedGolden& golden, const Rendered& got) {
-  if (got.refused != golden.refused) {
-    return got.refused ? "it is refused (" + Quoted(got.text, 200) + "), want a text of " +
-                             std::to_string(golden.bytes) + " bytes"
-                       : "got a text of " + std::to_string(got.text.size()) +
-                             " bytes, want the refusal " + Quoted(golden.text, 200);
-  }
+// OK if the text is the golden's, else what is off.
+Status Compare(const RenderedGolden& golden, const Rendered& got) {
   const bool whole = !golden.text.empty() || golden.bytes == 0;  // else the hash alone is kept
-  if (whole && got.text != golden.text) {
-    const std::string_view a = got.text, b = golden.text;
-    const size_t at = static_cast<size_t>(
-        std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
-    return "byte " + std::to_string(at) + ": got " + Quoted(a.substr(at), 40) + ", want " +
-           Quoted(b.substr(at), 40);
+  const char* const kinds[] = {"text", "refusal"};
+  if (got.refused != golden.refused) {
+    return FailedPrecondition("got the %s %s, want a %s", kinds[got.refused],
+                              Quoted(got.text, 200).c_str(), kinds[golden.refused]);
   }
-  if (got.text.size() == golden.bytes && HashOf(got.text) == golden.sha256) return "";
-  return "got " + std::to_string(got.text.size()) + " bytes, want " + std::to_string(golden.bytes) +
-         " bytes with another hash";
+  if (whole && got.text != golden.text) {
+    size_t at = 0;
+    while (at < got.text.size() && at < golden.text.size() && got.text[at] == golden.text[at]) ++at;
+    return FailedPrecondition("byte %zu: got %s, want %s", at,
+                              Quoted(std::string_view(got.text).substr(at), 40).c_str(),
+                              Quoted(std::string_view(golden.text).substr(at), 40).c_str());
+  }
+  if (got.text.size() == golden.bytes && HashOf(got.text) == golden.sha256) return {};
+  return FailedPrecondition("got %zu bytes, want %llu with another hash", got.text.size(),
+                            static_cast<unsigned long long>(golden.bytes));
 }
 
 }  // namespace
@@ -144,9 +143,10 @@ Status VerifyRenderGoldens(const Package& package,
         const std::string where = name + ", conversation " + Quoted(golden.name);
         SAMARA_RETURN_IF_ERROR(
             Render(package, chat, golden.json, golden.time, &got).WithContext(where));
-        if (const std::string off = Difference(result, got); !off.empty()) {
-          each(where + ": off: " + off);
-          return FailedPrecondition("%s: %s", where.c_str(), off.c_str());
+        const Status status = Compare(result, got).WithContext(where);
+        if (!status.ok()) {
+          each(status.message());
+          return status;
         }
         ++(result.refused ? refused : rendered);
       }

@@ -71,9 +71,7 @@ class Encoder {
     }
     Sanitize(sanitized, &begin, &end);
     if (options_.add_special) EmitAll(kTablePrefix);
-    SplitAtAddedTokens(raw_matcher_, {begin, end, true}, mask, [&](const TextPiece& piece) {
-      Normalize(piece, mask == nullptr ? nullptr : mask + (piece.begin - begin));
-    });
+    SplitAtAddedTokens(true, {begin, end, true}, mask);
     if (options_.add_special) EmitAll(kTableSuffix);
     if (exhausted_) {
       return ResourceExhausted(
@@ -136,11 +134,15 @@ class Encoder {
     *end = o;
   }
 
-  // on_text gets what lies between added tokens; the tokens themselves are emitted. `mask`: null, or
-  // for each byte of the piece whether it belongs to no token.
-  template <typename OnText>
-  void SplitAtAddedTokens(const AddedTokenMatcher& matcher, const TextPiece& piece,
-                          const uint8_t* mask, OnText on_text) {
+  // Emits the added tokens of raw or normalized text; what lies between them goes on its way.
+  // `mask`: null, or for each byte of the piece whether it belongs to no token.
+  void SplitAtAddedTokens(bool raw, const TextPiece& piece, const uint8_t* mask) {
+    const AddedTokenMatcher& matcher = raw ? raw_matcher_ : normalized_matcher_;
+    const auto on_text = [&](uint64_t begin, uint64_t end) {
+      const TextPiece part = {piece.begin + begin, piece.begin + end, piece.at_start && begin == 0};
+      if (!raw) return PreTokenize(part);
+      Normalize(part, mask == nullptr ? nullptr : mask + begin);
+    };
     const uint8_t* const text = piece.begin;
     const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
     uint64_t done = 0, position = 0;
@@ -173,11 +175,11 @@ class Encoder {
         }
         end = space_end;
       }
-      if (done < begin) on_text(TextPiece{text + done, text + begin, piece.at_start && done == 0});
+      if (done < begin) on_text(done, begin);
       Emit(match.token->id);
       done = end;
     }
-    if (done < n) on_text(TextPiece{text + done, text + n, piece.at_start && done == 0});
+    if (done < n) on_text(done, n);
   }
   // Nothing but white space, or the character that stands for it in vocabularies (U+2581).
   bool IsSpace(const uint8_t* text, uint64_t n) const {
@@ -263,8 +265,7 @@ class Encoder {
       }
       if (piece.begin == out) target ^= 1;
     }
-    SplitAtAddedTokens(normalized_matcher_, piece, mask,
-                       [this](const TextPiece& p) { PreTokenize(p); });
+    SplitAtAddedTokens(false, piece, mask);
   }
 
   // Depth first through the stages: each level holds the position in one piece of the level above.

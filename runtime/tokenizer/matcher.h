@@ -67,8 +67,8 @@ class AddedTokenMatcher {
   // beginning the trie is walked, since a longer token that is not allowed must not hide a shorter
   // one that is. Takes the longest token's length a byte at worst.
   template <typename Exempt>
-  bool NextUnmasked(const uint8_t* text, const uint8_t* mask, uint64_t from, uint64_t n,
-                    Exempt exempt, Match* match) const {
+  [[gnu::noinline]] bool NextUnmasked(const uint8_t* text, const uint8_t* mask, uint64_t from,
+                                      uint64_t n, Exempt exempt, Match* match) const {
     if (empty()) return false;
     for (uint64_t begin = from; begin < n; ++begin) {
       if ((first_[text[begin] / 64] >> (text[begin] % 64) & 1) == 0) continue;
