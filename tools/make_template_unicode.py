@@ -76,12 +76,6 @@ def is_cased(c):
     return c.lower() != c or c.upper() != c or c.title() != c or c.islower() or c.isupper()
 
 
-def is_ignorable(c):
-    """Case_Ignorable, as the final sigma shows it: A + c + sigma ends in a final sigma, and so does
-    A + c alone followed by it."""
-    return not is_cased(c) and ("A" + c + "\u03a3").lower()[-1] == "\u03c2"
-
-
 def is_upper(c):  # as the runtime computes them from the tables
     return (c.lower() != c and c.upper() == c) or (c.isupper() and c.lower() == c)
 
@@ -101,12 +95,7 @@ case_table("Upper", str.upper, same)
 case_table("Lower", str.lower, same)
 case_table("Title", str.title, str.upper)
 property_table("Printable", str.isprintable)
-property_table("Alpha", str.isalpha)
-property_table("Decimal", str.isdecimal)
-property_table("Digit", str.isdigit)
-property_table("Numeric", str.isnumeric)
 property_table("UpperOnly", lambda c: c.isupper() and c.lower() == c)
 property_table("Cased", is_cased)
-property_table("Ignorable", is_ignorable)
 print("// clang-format on")
 sys.stdout.flush()

@@ -3,8 +3,10 @@
 // The language is jinja2's as the transformers library configures it: sandboxed and immutable,
 // trim_blocks, lstrip_blocks, loop controls, `{% generation %}`, its own tojson, raise_exception and
 // strftime_now. What this subset lacks fails here, never at rendering: block, extends, include,
-// import, autoescape, do; *args and **kwargs in calls; the filters center, filesizeformat, pprint,
-// random, striptags, truncate, urlencode, urlize, wordwrap and xmlattr; the name of a filter or test
+// import, autoescape, do; recursive loops; *args and **kwargs in calls; the filters batch, center,
+// filesizeformat, forceescape, groupby, pprint, random, slice, striptags, truncate, urlencode, urlize,
+// wordcount, wordwrap and xmlattr; methods of strings that pad, encode or translate; cycler, joiner,
+// lipsum, self; names of variables beyond ASCII; escapes \N{...}; the name of a filter or test
 // of map, select and the like that is computed.
 #ifndef SAMARA_CONVERTER_TEMPLATE_COMPILE_H_
 #define SAMARA_CONVERTER_TEMPLATE_COMPILE_H_

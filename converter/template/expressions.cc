@@ -226,7 +226,8 @@ StatusOr<Ast*> Parser::Primary() {
         node->kind = kNodeConst;
         node->sub = i % 3;
       }
-      if (token.text == "self" || token.text == "super" || token.text == "lipsum") {
+      if (token.text == "self" || token.text == "super" || token.text == "lipsum" ||
+          token.text == "cycler" || token.text == "joiner") {
         return UnsupportedConstruct(here, "name " + token.text);
       }
       Next();

@@ -29,9 +29,6 @@ uint32_t Required(bool test, uint32_t id) {
   if (test) return kTests[id].n_parameters;
   switch (id) {
     case template_filter::kAttr:
-    case template_filter::kBatch:
-    case template_filter::kGroupBy:
-    case template_filter::kSlice:
       return 1;
     case template_filter::kReplace:
       return 2;
@@ -206,9 +203,10 @@ TemplateMethod FindMethod(std::string_view name) {
 }
 
 bool IsMissingMethod(std::string_view name) {
-  static constexpr std::string_view kMissing[] = {"casefold",    "encode",    "expandtabs",
-                                                  "format_map",  "fromkeys",  "isidentifier",
-                                                  "isprintable", "maketrans", "translate"};
+  static constexpr std::string_view kMissing[] = {
+      "casefold",     "center",    "encode",      "expandtabs", "format_map", "fromkeys",
+      "isidentifier", "isnumeric", "isprintable", "istitle",    "ljust",      "maketrans",
+      "rjust",        "swapcase",  "translate",   "zfill"};
   return std::find(std::begin(kMissing), std::end(kMissing), name) != std::end(kMissing);
 }
 

@@ -7,19 +7,15 @@
 namespace samara::template_runtime {
 namespace {
 
-struct MethodInfo {
-  const char* name;
-  const char* types;
-};
-#define SAMARA_METHOD(id, name, types, n) {name, types},
-constexpr MethodInfo kMethods[] = {SAMARA_TEMPLATE_METHODS(SAMARA_METHOD)};
-#undef SAMARA_METHOD
+#define SAMARA_NAME(id, name, types, n) name "\0"
+#define SAMARA_TYPES(id, name, types, n) types "\0"
+constexpr char kMethodNames[] = SAMARA_TEMPLATE_METHODS(SAMARA_NAME);
+constexpr char kMethodTypes[] = SAMARA_TEMPLATE_METHODS(SAMARA_TYPES);
+#undef SAMARA_NAME
+#undef SAMARA_TYPES
 
 uint8_t FindMethodId(std::string_view name) {
-  for (size_t i = 0; i < std::size(kMethods); ++i) {
-    if (name == kMethods[i].name) return static_cast<uint8_t>(i + 1);
-  }
-  return template_method::kNone;
+  return static_cast<uint8_t>(FindWord(kMethodNames, name) + 1);
 }
 
 // The letter of a type in the table of methods.
@@ -27,58 +23,22 @@ char TypeLetter(const Value& v) {
   if (v.IsString()) return 's';
   if (v.Is(Kind::kDict)) return 'd';
   if (!v.Is(Kind::kList)) return '\0';
-  return v.list->kind == ListKind::kList                                        ? 'l'
-         : v.list->kind == ListKind::kTuple || v.list->kind == ListKind::kGroup ? 't'
-                                                                                : '\0';
+  return v.list->kind == ListKind::kList ? 'l' : v.list->kind == ListKind::kTuple ? 't' : '\0';
 }
 
 }  // namespace
 
 const char* TypeNameOf(Kind kind) {
-  switch (kind) {
-    case Kind::kUndefined:
-      return "Undefined";
-    case Kind::kNone:
-      return "None";
-    case Kind::kBool:
-      return "bool";
-    case Kind::kInt:
-    case Kind::kBigInt:
-      return "int";
-    case Kind::kFloat:
-      return "float";
-    case Kind::kString:
-      return "str";
-    case Kind::kList:
-      return "list";
-    case Kind::kDict:
-      return "dict";
-    case Kind::kRange:
-      return "range";
-    case Kind::kNamespace:
-      return "namespace";
-    case Kind::kMacro:
-      return "macro";
-    case Kind::kLoop:
-      return "loop";
-    default:
-      return "function";
-  }
+  static constexpr char kNames[] =
+      "function\0Undefined\0None\0bool\0int\0int\0float\0str\0list\0dict\0range\0namespace\0"
+      "macro\0function\0function\0loop\0";
+  return WordAt(kNames, static_cast<uint32_t>(kind));
 }
 
 const char* TypeName(const Value& v) {
-  if (!v.Is(Kind::kList)) return TypeNameOf(v.kind);
-  switch (v.list->kind) {
-    case ListKind::kList:
-      return "list";
-    case ListKind::kTuple:
-    case ListKind::kGroup:
-      return "tuple";
-    case ListKind::kIterator:
-      return "generator";
-    default:
-      return "dict view";
-  }
+  static constexpr char kLists[] = "list\0tuple\0generator\0dict_keys\0dict_values\0dict_items\0";
+  return v.Is(Kind::kList) ? WordAt(kLists, static_cast<uint32_t>(v.list->kind))
+                           : TypeNameOf(v.kind);
 }
 
 bool Evaluator::FailType(const char* what, const Value& v) {
@@ -86,18 +46,18 @@ bool Evaluator::FailType(const char* what, const Value& v) {
 }
 
 bool Evaluator::FailUndefined(const Value& v) {
-  const std::string name = Quoted(v.text());
+  const int n = static_cast<int>(std::min(v.n, 400u));
+  const char* owner = TypeNameOf(v.owner);
+  const char* object = v.owner == Kind::kNone ? "" : " object";
   switch (static_cast<Absence>(v.sub)) {
     case Absence::kName:
-      return Fail("%s is undefined", name.c_str());
+      return Fail("'%.*s' is undefined", n, v.s);
     case Absence::kField:
-      return Fail("'%s%s' has no attribute %s", TypeNameOf(v.owner),
-                  v.owner == Kind::kNone ? "" : " object", name.c_str());
+      return Fail("'%s%s' has no attribute '%.*s'", owner, object, n, v.s);
     case Absence::kItem:
-      return Fail("%s%s has no such element", TypeNameOf(v.owner),
-                  v.owner == Kind::kNone ? "" : " object");
+      return Fail("%s%s has no such element", owner, object);
     default:
-      return Fail("%.*s", static_cast<int>(std::min(v.n, 400u)), v.s);
+      return Fail("%.*s", n, v.s);
   }
 }
 
@@ -112,30 +72,46 @@ bool Evaluator::BoundMethod(const Value& self, uint8_t id, Value* out) {
 }
 
 bool Evaluator::LoopAttribute(const Value& object, std::string_view name, Value* out, bool* found) {
+  static constexpr char kNames[] =
+      "index0\0index\0first\0last\0length\0revindex0\0revindex\0depth0\0depth\0previtem\0"
+      "nextitem\0cycle\0changed\0";
   const LoopState& loop = *object.loop;
   const Sequence sequence{loop.items, loop.range, loop.n};
+  const int64_t index = loop.index0;
   *found = true;
-  if (name == "index0") return *out = Int(loop.index0), true;
-  if (name == "index") return *out = Int(int64_t{loop.index0} + 1), true;
-  if (name == "first") return *out = Bool(loop.index0 == 0), true;
-  if (name == "last") return *out = Bool(loop.index0 + 1 == loop.n), true;
-  if (name == "length") return *out = Int(loop.n), true;
-  if (name == "revindex0") return *out = Int(int64_t{loop.n} - loop.index0 - 1), true;
-  if (name == "revindex") return *out = Int(int64_t{loop.n} - loop.index0), true;
-  if (name == "depth0") return *out = Int(0), true;
-  if (name == "depth") return *out = Int(1), true;
-  if (name == "previtem") {
-    if (loop.index0 > 0) return At(sequence, loop.index0 - 1, out);
-    return *out = Undefined(Absence::kHint, "there is no previous item"), true;
+  switch (FindWord(kNames, name)) {
+    case 0:
+      return GiveInt(index, out);
+    case 1:
+      return GiveInt(index + 1, out);
+    case 2:
+      return GiveBool(index == 0, out);
+    case 3:
+      return GiveBool(index + 1 == loop.n, out);
+    case 4:
+      return GiveInt(loop.n, out);
+    case 5:
+      return GiveInt(loop.n - index - 1, out);
+    case 6:
+      return GiveInt(loop.n - index, out);
+    case 7:
+      return GiveInt(0, out);
+    case 8:
+      return GiveInt(1, out);
+    case 9:
+      if (index > 0) return At(sequence, loop.index0 - 1, out);
+      return Give(Undefined(Absence::kHint, "there is no previous item"), out);
+    case 10:
+      if (index + 1 < loop.n) return At(sequence, loop.index0 + 1, out);
+      return Give(Undefined(Absence::kHint, "there is no next item"), out);
+    case 11:
+      return BoundMethod(object, kOwnLoopCycle, out);
+    case 12:
+      return BoundMethod(object, kOwnLoopChanged, out);
+    default:
+      *found = false;
+      return true;
   }
-  if (name == "nextitem") {
-    if (loop.index0 + 1 < loop.n) return At(sequence, loop.index0 + 1, out);
-    return *out = Undefined(Absence::kHint, "there is no next item"), true;
-  }
-  if (name == "cycle") return BoundMethod(object, kOwnLoopCycle, out);
-  if (name == "changed") return BoundMethod(object, kOwnLoopChanged, out);
-  *found = false;
-  return true;
 }
 
 // getattr(): attributes of Python objects, never keys.
@@ -147,35 +123,19 @@ bool Evaluator::Attribute(const Value& object, std::string_view name, uint8_t me
       return FailUndefined(object);
     case Kind::kNamespace: {
       const Entry* entry = DictFindText(*object.dict, name);
-      if (!entry) return status_.ok();
+      if (!entry) return !failed();
       *out = entry->value;
       *found = true;
       return true;
     }
     case Kind::kLoop:
       return LoopAttribute(object, name, out, found);
-    case Kind::kCycler:
-      *found = true;
-      if (name == "next") return BoundMethod(object, kOwnCyclerNext, out);
-      if (name == "reset") return BoundMethod(object, kOwnCyclerReset, out);
-      if (name == "current") {
-        *out = object.cycler->items.items[object.cycler->position];
-        return true;
-      }
-      *found = false;
-      return true;
     default:
       break;
   }
-  if (object.Is(Kind::kList) && object.list->kind == ListKind::kGroup &&
-      (name == "grouper" || name == "list")) {
-    *out = object.list->items[name == "list"];
-    *found = true;
-    return true;
-  }
   const char letter = TypeLetter(object);
   if (method == template_method::kNone || letter == '\0') return true;
-  for (const char* type = kMethods[method - 1].types; *type; ++type) {
+  for (const char* type = WordAt(kMethodTypes, method - 1u); *type; ++type) {
     if (*type == letter) {
       *found = true;
       return BoundMethod(object, method, out);
@@ -183,17 +143,12 @@ bool Evaluator::Attribute(const Value& object, std::string_view name, uint8_t me
     if (*type == (letter & ~0x20)) {
       // The sandbox's answer: undefined, an error once it is called or looked into.
       Buffer hint;
-      Value text;
-      for (const std::string_view part :
-           {std::string_view("access to attribute '"), std::string_view(kMethods[method - 1].name),
-            std::string_view("' of '"), std::string_view(TypeName(object)),
-            std::string_view("' object is unsafe.")}) {
+      for (const char* part : {"access to attribute '", WordAt(kMethodNames, method - 1u), "' of '",
+                               TypeName(object), "' object is unsafe."}) {
         if (!Append(&hint, part, false)) return false;
       }
-      if (!Finish(hint, &text)) return false;
       *found = true;
-      *out = Undefined(Absence::kHint, text.text());
-      return true;
+      return Give(Undefined(Absence::kHint, {hint.bytes, hint.used}), out);
     }
   }
   return true;
@@ -231,7 +186,7 @@ bool Evaluator::Item(const Value& object, const Value& key, Value* out, bool* fo
     case Kind::kList: {
       if (!key.IsInteger()) return true;
       if (object.Is(Kind::kList) && object.list->kind != ListKind::kList &&
-          object.list->kind != ListKind::kTuple && object.list->kind != ListKind::kGroup) {
+          object.list->kind != ListKind::kTuple) {
         return true;
       }
       const int64_t n = object.Is(Kind::kRange) ? object.range->n : object.list->n;
@@ -239,7 +194,7 @@ bool Evaluator::Item(const Value& object, const Value& key, Value* out, bool* fo
       if (i < 0 || i >= n) return true;
       *found = true;
       if (object.Is(Kind::kList)) return *out = object.list->items[i], true;
-      return *out = Int(object.range->start + i * object.range->step), true;
+      return GiveInt(object.range->start + i * object.range->step, out);
     }
     default:
       return true;
@@ -252,7 +207,7 @@ bool Evaluator::GetAttr(const Value& object, std::string_view name, uint8_t meth
   if (!found && object.Is(Kind::kDict)) {
     const Entry* entry = DictFindText(*object.dict, name);
     if (entry) return *out = entry->value, true;
-    if (!status_.ok()) return false;
+    if (failed()) return false;
   }
   if (!found) *out = Undefined(Absence::kField, name, object.kind);
   return true;
@@ -391,8 +346,7 @@ bool Evaluator::At(const Sequence& sequence, uint32_t i, Value* out) {
 
 bool Evaluator::Slice(const Value& object, const Value bounds[3], Value* out) {
   if (object.Is(Kind::kUndefined)) return FailUndefined(object);
-  const bool is_list = object.Is(Kind::kList) && (object.list->kind <= ListKind::kTuple ||
-                                                  object.list->kind == ListKind::kGroup);
+  const bool is_list = object.Is(Kind::kList) && object.list->kind <= ListKind::kTuple;
   if (!object.IsString() && !is_list && !object.Is(Kind::kRange)) {
     return Fail("%s object cannot be sliced", TypeName(object));
   }
@@ -448,8 +402,7 @@ bool Evaluator::Slice(const Value& object, const Value bounds[3], Value* out) {
   if (is_list && step == 1) {
     List* list = Make<List>();
     if (!list) return false;
-    *list = {object.list->items + begin, static_cast<uint32_t>(count),
-             object.list->kind == ListKind::kGroup ? ListKind::kTuple : object.list->kind, false};
+    *list = {object.list->items + begin, static_cast<uint32_t>(count), object.list->kind, false};
     *out = object;
     out->list = list;
     return true;

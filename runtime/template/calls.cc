@@ -26,10 +26,6 @@ bool Evaluator::Call(const Value& callee, const Arguments& arguments, const Valu
       return CallFunction(callee.sub, arguments, out);
     case Kind::kMethod:
       return CallMethod(*callee.method, arguments, out);
-    case Kind::kJoiner:
-      *out = callee.joiner->used ? callee.joiner->separator : String("");
-      callee.joiner->used = true;
-      return true;
     case Kind::kLoop:
       return FailUnsupported("a recursive loop");
     default:
@@ -126,38 +122,14 @@ bool Evaluator::CallFunction(uint8_t id, const Arguments& arguments, Value* out)
       Value text;
       if (arguments.n != 1) return Fail("raise_exception expected 1 argument");
       if (!ToString(argument(0), &text)) return false;
-      std::string message(text.text().substr(0, 2000));
-      // A message is one line of text without control characters.
-      for (char& c : message) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-      }
-      return FailStatus(Status(StatusCode::kInvalidArgument, "template: " + message));
+      line_ = 0;
+      return FailCode(StatusCode::kInvalidArgument, "template: %.*s",
+                      static_cast<int>(std::min(text.n, 1000u)), text.s);
     }
-    case template_function::kStrftimeNow:
+    default:  // strftime_now
       if (arguments.n != 1) return Fail("strftime_now expected 1 argument");
       if (!argument(0).IsString()) return FailType("strftime_now: wanted a format", argument(0));
       return Strftime(argument(0), out);
-    case template_function::kJoiner: {
-      Joiner* joiner = Make<Joiner>();
-      if (!joiner) return false;
-      *joiner = {arguments.n > 0 ? argument(0) : String(", "), false};
-      *out = Value();
-      out->kind = Kind::kJoiner;
-      out->joiner = joiner;
-      return true;
-    }
-    default: {  // cycler
-      Cycler* cycler = Make<Cycler>();
-      Value* items = Make<Value>(arguments.n);
-      if (!cycler || !items) return false;
-      if (arguments.n == 0) return Fail("at least one item has to be provided");
-      for (uint32_t i = 0; i < arguments.n; ++i) items[i] = arguments.items[i].value;
-      *cycler = {{items, arguments.n, ListKind::kTuple, false}, 0};
-      *out = Value();
-      out->kind = Kind::kCycler;
-      out->cycler = cycler;
-      return true;
-    }
   }
 }
 
@@ -199,19 +171,9 @@ bool Evaluator::CallMethod(const Method& method, const Arguments& arguments, Val
         return false;
       }
       self.loop->changed = now;
-      *out = Bool(!equal);
-      return true;
+      ++escapes_;
+      return GiveBool(!equal, out);
     }
-    case kOwnCyclerNext: {
-      Cycler& cycler = *self.cycler;
-      *out = cycler.items.items[cycler.position];
-      cycler.position = (cycler.position + 1) % cycler.items.n;
-      return true;
-    }
-    case kOwnCyclerReset:
-      self.cycler->position = 0;
-      *out = None();
-      return true;
     default:
       break;
   }
@@ -241,12 +203,11 @@ bool Evaluator::CallMethod(const Method& method, const Arguments& arguments, Val
       for (uint32_t i = 0; i < self.list->n; ++i) {
         bool equal = false;
         if (!Steps(1) || !Equal(self.list->items[i], values[0], &equal)) return false;
-        if (equal && method.id == template_method::kIndex) return *out = Int(i), true;
+        if (equal && method.id == template_method::kIndex) return GiveInt(i, out);
         count += equal;
       }
       if (method.id == template_method::kIndex) return Fail("the value is not in the list");
-      *out = Int(count);
-      return true;
+      return GiveInt(count, out);
     }
   }
 }

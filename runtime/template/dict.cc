@@ -75,7 +75,7 @@ bool Evaluator::DictFind(const Dict& dict, const Value& key, Entry** out) {
   if (key.IsString()) {
     if (!Work(key.n)) return false;
     *out = DictFindText(dict, key.text());
-    return status_.ok();
+    return !failed();
   }
   for (uint32_t i = 0; i < dict.n; ++i) {
     if (dict.entries[i].key.IsString()) {
@@ -93,7 +93,7 @@ bool Evaluator::DictFind(const Dict& dict, const Value& key, Entry** out) {
 }
 
 bool Evaluator::DictGrow(Dict* dict) {
-  if (dict->capacity > kMaxElements) return Exhausted() != nullptr;
+  if (dict->capacity > kMaxElements) return Exhausted();
   if (dict->n == dict->capacity) {
     const uint32_t capacity = std::max(4u, dict->capacity * 2);
     Entry* entries = Make<Entry>(capacity);

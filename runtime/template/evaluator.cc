@@ -62,8 +62,7 @@ bool Evaluator::EvalInner(const TemplateNode& node, Frame* frame, Value* out) {
       return EvalBinary(node, frame, out);
     case kNodeNot:
       if (!Eval(Operand(node, 0), frame, out)) return false;
-      *out = Bool(!Truth(*out));
-      return true;
+      return GiveBool(!Truth(*out), out);
     case kNodeAnd:
     case kNodeOr:
       return EvalLogic(node, frame, out);
@@ -113,12 +112,24 @@ bool Evaluator::EvalDict(const TemplateNode& node, Frame* frame, Value* out) {
 }
 
 bool Evaluator::EvalAdd(const TemplateNode& node, Frame* frame, Value* out) {
-  Value left, right;
-  if (!Eval(Operand(node, 0), frame, &left)) return false;
-  for (uint32_t i = 1; i < node.n_operands; ++i) {
-    if (!Eval(Operand(node, i), frame, &right) || !Add(left, right, out)) return false;
-    left = *out;
+  // All values first, so that a chain of texts becomes one text at once.
+  bool texts = true;
+  const size_t mark = Mark();
+  for (uint32_t i = 0; i < node.n_operands; ++i) {
+    if (!Eval(Operand(node, i), frame, out) || !Push(*out)) return false;
+    texts = texts && out->IsString();
   }
+  Value parts;
+  const Scratch scratch = Begin();
+  if (!TakeList(mark, ListKind::kTuple, &parts)) return false;
+  const Value* items = parts.list->items;
+  if (texts) return Concatenate(items, node.n_operands, out);
+  Value sum = items[0];
+  for (uint32_t i = 1; i < node.n_operands; ++i) {
+    if (!Add(sum, items[i], out)) return false;
+    sum = *out;
+  }
+  if (sum.kind < Kind::kString) Release(scratch);
   return true;
 }
 
@@ -155,22 +166,20 @@ bool Evaluator::EvalCompare(const TemplateNode& node, Frame* frame, Value* out) 
     }
     left = right;
   }
-  *out = Bool(holds);
-  return true;
+  return GiveBool(holds, out);
 }
 
 bool Evaluator::EvalConcat(const TemplateNode& node, Frame* frame, Value* out) {
-  Value left, right;
-  if (!Eval(Operand(node, 0), frame, &right) || !ToString(right, &left)) return false;
-  left.flags = static_cast<uint8_t>(left.flags & ~kFlagMarkup);
-  for (uint32_t i = 1; i < node.n_operands; ++i) {
-    Value text;
-    if (!Eval(Operand(node, i), frame, &right) || !ToString(right, &text)) return false;
-    text.flags = static_cast<uint8_t>(text.flags & ~kFlagMarkup);
-    if (!Concatenate(left, text, out)) return false;
-    left = *out;
+  const size_t mark = Mark();
+  for (uint32_t i = 0; i < node.n_operands; ++i) {
+    Value value;
+    if (!Eval(Operand(node, i), frame, &value) || !ToString(value, out)) return false;
+    out->flags = 0;  // ~ makes plain text
+    if (!Push(*out)) return false;
   }
-  return true;
+  Value parts;
+  return TakeList(mark, ListKind::kTuple, &parts) &&
+         Concatenate(parts.list->items, node.n_operands, out);
 }
 
 bool Evaluator::EvalCondition(const TemplateNode& node, Frame* frame, Value* out) {
@@ -251,8 +260,7 @@ bool Evaluator::EvalTest(const TemplateNode& node, Frame* frame, Value* out) {
   line_ = node.line;
   bool holds = false;
   if (!Test(node.sub, value, parameters, node.n_operands - 1u, &holds)) return false;
-  *out = Bool(holds);
-  return true;
+  return GiveBool(holds, out);
 }
 
 bool Evaluator::EvalMap(const TemplateNode& node, Frame* frame, Value* out) {

@@ -8,12 +8,15 @@
 //   operators.cc   arithmetic, comparison            filters*.cc, tests.cc, string_methods.cc
 //   text.cc        strings and marks  print.cc       str(), repr(), tojson
 //   json.cc        the reader         time.cc        strftime
+//   render.cc      the entry points, the only ones that may allocate and throw
 #ifndef SAMARA_RUNTIME_TEMPLATE_EVALUATOR_H_
 #define SAMARA_RUNTIME_TEMPLATE_EVALUATOR_H_
 
+#include <cstdarg>
 #include <cstddef>
-#include <string>
+#include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "runtime/template/template.h"
 #include "runtime/template/tree.h"
@@ -21,6 +24,7 @@
 
 namespace samara::template_runtime {
 
+inline constexpr uint32_t kMaxDepth = 1000;
 inline constexpr uint32_t kMaxElements = 1u << 28;
 inline constexpr size_t kMaxText = size_t{1} << 31;
 inline constexpr uint32_t kMaxRange = 100'000;  // of the sandbox
@@ -44,37 +48,59 @@ struct Sequence {
   uint32_t n = 0;
 };
 
+// Words that end with \0, the last one with two: the place of a word (-1: none), the word of a place.
+int FindWord(const char* words, std::string_view word);
+const char* WordAt(const char* words, uint32_t i);
+
+// *out = ..., true. Functions, since there are many of them.
+bool Give(Value v, Value* out);
+bool GiveInt(int64_t i, Value* out);
+bool GiveBool(bool b, Value* out);
+
 class Evaluator {
   friend class JsonReader;
 
  public:
   Evaluator(Tree tree, const RenderOptions& options, std::span<std::byte> work);
 
-  Status Render(std::string_view json, std::span<char> text, std::span<TemplateSpan> spans,
-                RenderResult* result);
+  // False after an error: code() and error() tell it.
+  bool Render(std::string_view json, std::span<char> text, std::span<TemplateSpan> spans,
+              RenderResult* result);
+  StatusCode code() const { return code_; }
+  const char* error() const { return error_; }  // may hold control characters
 
  private:
-  // --- Budgets and errors ---
-  bool Fail(const char* format, ...) SAMARA_PRINTF(2, 3);  // of this line of the template
-  bool FailUnsupported(const char* what);                  // "... is not supported"
-  bool FailType(const char* what, const Value& v);         // "what: got 'int object'"
+  // --- Errors and budgets ---
+  bool failed() const { return code_ != StatusCode::kOk; }
+  bool Fail(const char* format, ...) SAMARA_PRINTF(2, 3);  // INVALID_ARGUMENT at this line
+  bool FailCode(StatusCode code, const char* format, ...) SAMARA_PRINTF(3, 4);
+  bool FailWith(StatusCode code, const char* format, va_list list) SAMARA_PRINTF(3, 0);
+  bool FailUnsupported(const char* what);           // "... is not supported"
+  bool FailType(const char* what, const Value& v);  // "what, got int"
   bool FailUndefined(const Value& v);
-  bool FailStatus(Status status);
   bool Steps(uint64_t n);
   bool Work(size_t bytes) { return Steps(bytes / 64); }  // bytes looked at
   bool Deeper();
   void Shallower() { --depth_; }
 
   // --- Memory ---
+  bool Exhausted();
   void* Allocate(size_t bytes);  // aligned to 8; null after Fail
+  void* AllocateZero(size_t n, size_t size);
   template <typename T>
   T* Make(size_t n = 1) {
-    T* p = n > SIZE_MAX / 2 / sizeof(T) ? static_cast<T*>(Exhausted())
-                                        : static_cast<T*>(Allocate(n * sizeof(T)));
-    for (size_t i = 0; p && i < n; ++i) new (p + i) T();
-    return p;
+    static_assert(std::is_trivially_copyable_v<T>);  // all bytes zero: as initialized
+    return static_cast<T*>(AllocateZero(n, sizeof(T)));
   }
-  void* Exhausted();
+  // What a statement takes can be given back behind it, unless a value got out of it: into a
+  // namespace, or a frame further out.
+  struct Scratch {
+    size_t low;
+    uint64_t escapes;
+  };
+  Scratch Begin() const { return {low_, escapes_}; }
+  void Release(const Scratch& scratch);
+  void Escape(const Value& v);
   // The stack of values under construction. Mark, push any number, take them as a list.
   size_t Mark() const { return high_; }
   bool Push(const Value& v);
@@ -85,10 +111,12 @@ class Evaluator {
   bool Append(Buffer* buffer, std::string_view s, bool data);
   bool AppendString(Buffer* buffer, const Value& string);
   bool Grow(Buffer* buffer, size_t more);
-  void MarkData(Buffer* buffer, size_t begin, size_t end);
   bool Finish(const Buffer& buffer, Value* out);
-  bool NewText(std::string_view s, Value* out, uint8_t flags = 0);  // a copy
-  bool Concatenate(const Value& left, const Value& right, Value* out);
+  bool Concatenate(const Value* parts, uint32_t n, Value* out);
+  bool InWork(const char* s) const;
+  // How many bytes from s on, at most n, have the same mark, and which.
+  size_t RunOf(const char* s, size_t n, bool* data) const;
+  void SetMarks(const char* s, size_t n, bool data);
   bool AppendEscaped(Buffer* buffer, const Value& string);  // for HTML
   bool Find(std::string_view text, std::string_view what, size_t from, size_t* at);
   bool FindLast(std::string_view text, std::string_view what, size_t end, size_t* at);
@@ -214,7 +242,6 @@ class Evaluator {
                    Value* out);
   bool FindMethod(const Value& self, uint8_t id, const Value* a, uint32_t n, Value* out);
   bool Partition(const Value& self, const Value& separator, bool last, Value* out);
-  bool Pad(const Value& self, uint8_t id, const Value* a, uint32_t n, Value* out);
   bool ChangeCase(const Value& self, uint8_t how, Value* out);
   bool IsMethod(const Value& self, uint8_t id, Value* out);
   bool FormatBraces(const Value& self, const Value* a, uint32_t n, Value* out);
@@ -231,25 +258,38 @@ class Evaluator {
   bool FilterDictSort(const Value& v, const Value* p, Value* out);
   bool FilterUnique(const Value& v, const Value* p, Value* out);
   bool FilterExtreme(const Value& v, const Value* p, bool largest, Value* out);
-  bool FilterGroupBy(const Value& v, const Value* p, Value* out);
-  bool FilterBatch(const Value& v, const Value* p, Value* out);
-  bool FilterSlice(const Value& v, const Value* p, Value* out);
   bool FilterSum(const Value& v, const Value* p, Value* out);
   // Sorts pairs (key, value) by key, stably.
   bool SortPairs(Value* pairs, uint32_t n, bool reverse);
   bool SortKey(const Value& v, bool case_sensitive, Value* out);
   bool Test(uint8_t id, const Value& v, const Value* p, uint32_t n, bool* out);
 
+  // A text in the work memory that has room behind its end.
+  struct Tail {
+    const char* end;
+    const char* limit;
+  };
+  static constexpr uint32_t kTails = 4;
+
   Tree tree_;
   const RenderOptions& options_;
-  Status status_;
   std::byte* work_;
-  size_t low_ = 0, high_ = 0;  // what is free of work_
-  uint64_t steps_ = 0;
-  uint32_t depth_ = 0;
-  uint32_t line_ = 0;
-  Buffer* output_ = nullptr;
+  uint8_t* bits_ = nullptr;               // marks of work_
+  size_t size_ = 0, low_ = 0, high_ = 0;  // what is free of work_: from low to high
+  uint64_t escapes_ = 0;
+  uint64_t steps_;
+  uint32_t depth_ = 0, max_depth_;
+  uint32_t line_ = 0;  // 0: not in the template
+  Buffer result_;
+  Buffer* output_ = &result_;
+  std::span<TemplateSpan> spans_;
+  size_t n_spans_ = 0, span_end_ = 0;
+  std::string_view json_;
   Value variables_;  // dict
+  Tail tails_[kTails] = {};
+  uint32_t next_tail_ = 0;
+  StatusCode code_ = StatusCode::kOk;
+  char error_[1024] = {};
 };
 
 }  // namespace samara::template_runtime

@@ -83,7 +83,6 @@ bool Evaluator::Filter(uint8_t id, const Value& v, const Value* p, uint32_t n, V
       return NumberFilter(id, v, p, out);
     case filter::kCapitalize:
     case filter::kEscape:
-    case filter::kForceEscape:
     case filter::kFormat:
     case filter::kIndent:
     case filter::kLower:
@@ -93,7 +92,6 @@ bool Evaluator::Filter(uint8_t id, const Value& v, const Value* p, uint32_t n, V
     case filter::kTitle:
     case filter::kTrim:
     case filter::kUpper:
-    case filter::kWordCount:
       return TextFilter(id, v, p, n, out);
     default:
       return SequenceFilter(id, v, p, out);
@@ -110,9 +108,8 @@ bool Evaluator::TextFilter(uint8_t id, const Value& v, const Value* p, uint32_t 
     case filter::kSafe:
       *out = WithFlags(text, kFlagMarkup);
       return true;
-    case filter::kEscape:
-    case filter::kForceEscape: {
-      if (id == filter::kEscape && (text.flags & kFlagMarkup)) return *out = text, true;
+    case filter::kEscape: {
+      if (text.flags & kFlagMarkup) return Give(text, out);
       Buffer buffer;
       if (!AppendEscaped(&buffer, text) || !Finish(buffer, out)) return false;
       out->flags = kFlagMarkup;
@@ -146,7 +143,7 @@ bool Evaluator::TextFilter(uint8_t id, const Value& v, const Value* p, uint32_t 
     }
     case filter::kIndent:
       return FilterIndent(text, p, out);
-    case filter::kTitle: {
+    default: {  // title
       // Each word, and each run of what separates words, by itself.
       const std::string_view s = text.text();
       const auto separates = [&s](size_t i) {
@@ -169,23 +166,6 @@ bool Evaluator::TextFilter(uint8_t id, const Value& v, const Value* p, uint32_t 
         begin = end;
       }
       return Finish(buffer, out);
-    }
-    default: {  // wordcount
-      PropertyReader alpha(Property::kAlpha), decimal(Property::kDecimal), digit(Property::kDigit),
-          numeric(Property::kNumeric);
-      int64_t count = 0;
-      bool in_word = false;
-      if (!Work(text.n * uint64_t{8})) return false;
-      for (size_t i = 0; i < text.n;) {
-        const Character c = CharacterAt(text.text(), i);
-        const uint32_t cp = c.code_point;
-        const bool word = cp == '_' || alpha(cp) || decimal(cp) || digit(cp) || numeric(cp);
-        count += word && !in_word;
-        in_word = word;
-        i += c.bytes;
-      }
-      *out = Int(count);
-      return true;
     }
   }
 }

@@ -15,8 +15,7 @@ bool Evaluator::SequenceFilter(uint8_t id, const Value& v, const Value* p, Value
       bool has_length = false;
       if (!Length(v, &n, &has_length)) return false;
       if (!has_length) return Fail("object of type %s has no len()", TypeName(v));
-      *out = Int(static_cast<int64_t>(n));
-      return true;
+      return GiveInt(static_cast<int64_t>(n), out);
     }
     case filter::kAttr: {
       bool found = false;
@@ -83,12 +82,6 @@ bool Evaluator::SequenceFilter(uint8_t id, const Value& v, const Value* p, Value
     case filter::kMin:
     case filter::kMax:
       return FilterExtreme(v, p, id == filter::kMax, out);
-    case filter::kGroupBy:
-      return FilterGroupBy(v, p, out);
-    case filter::kBatch:
-      return FilterBatch(v, p, out);
-    case filter::kSlice:
-      return FilterSlice(v, p, out);
     default:
       return FilterSum(v, p, out);
   }
@@ -232,93 +225,6 @@ bool Evaluator::FilterExtreme(const Value& v, const Value* p, bool largest, Valu
     *out = item;
   }
   return true;
-}
-
-bool Evaluator::FilterGroupBy(const Value& v, const Value* p, Value* out) {
-  // attribute, default, case_sensitive
-  const bool case_sensitive = Truth(p[2]);
-  Sequence sequence;
-  Value pairs, key, looked;
-  if (!Iterate(v, &sequence)) return false;
-  const uint32_t n = sequence.n;
-  size_t mark = Mark();
-  for (uint32_t i = 0; i < n; ++i) {
-    Value item;
-    if (!At(sequence, i, &item) || !GetPath(item, p[0], p[1], &looked) ||
-        !SortKey(looked, case_sensitive, &key) || !Push(key) || !Push(item)) {
-      return false;
-    }
-  }
-  if (!TakeList(mark, ListKind::kList, &pairs) || !SortPairs(pairs.list->items, n, false)) {
-    return false;
-  }
-  const Value* sorted = pairs.list->items;
-  mark = Mark();
-  for (uint32_t begin = 0, end = 0; begin < n; begin = end) {
-    bool equal = true;
-    for (end = begin + 1; end < n; ++end) {
-      if (!Equal(sorted[2 * begin], sorted[2 * end], &equal)) return false;
-      if (!equal) break;
-    }
-    const size_t inner = Mark();
-    Value members, group;
-    for (uint32_t i = begin; i < end; ++i) {
-      if (!Push(sorted[2 * i + 1])) return false;
-    }
-    if (!TakeList(inner, ListKind::kList, &members) ||
-        !GetPath(sorted[2 * begin + 1], p[0], p[1], &looked)) {
-      return false;
-    }
-    const size_t pair = Mark();
-    if (!Push(looked) || !Push(members) || !TakeList(pair, ListKind::kGroup, &group) ||
-        !Push(group)) {
-      return false;
-    }
-  }
-  return TakeList(mark, ListKind::kList, out);
-}
-
-bool Evaluator::FilterBatch(const Value& v, const Value* p, Value* out) {
-  // linecount, fill_with
-  Sequence sequence;
-  int64_t count = 0;
-  if (!Iterate(v, &sequence) || !IntOf(p[0], "batch: linecount", &count)) return false;
-  if (count < 1 || count > kMaxRange) return Fail("batch: linecount out of range");
-  const size_t mark = Mark();
-  for (uint32_t i = 0; i < sequence.n;) {
-    const size_t inner = Mark();
-    Value line, item;
-    int64_t k = 0;
-    for (; k < count && i < sequence.n; ++k) {
-      if (!At(sequence, i++, &item) || !Push(item)) return false;
-    }
-    for (; k < count && !p[1].missing() && !p[1].Is(Kind::kNone); ++k) {
-      if (!Push(p[1])) return false;
-    }
-    if (!TakeList(inner, ListKind::kList, &line) || !Push(line)) return false;
-  }
-  return TakeList(mark, ListKind::kIterator, out);
-}
-
-bool Evaluator::FilterSlice(const Value& v, const Value* p, Value* out) {
-  // slices, fill_with
-  Sequence sequence;
-  int64_t count = 0;
-  if (!Iterate(v, &sequence) || !IntOf(p[0], "slice: slices", &count)) return false;
-  if (count < 1 || count > kMaxRange) return Fail("slice: number of slices out of range");
-  const uint32_t n = static_cast<uint32_t>(count), each = sequence.n / n, extra = sequence.n % n;
-  const size_t mark = Mark();
-  uint32_t at = 0;
-  for (uint32_t i = 0; i < n; ++i) {
-    const size_t inner = Mark();
-    Value line, item;
-    for (uint32_t k = 0; k < each + (i < extra); ++k) {
-      if (!At(sequence, at++, &item) || !Push(item)) return false;
-    }
-    if (i >= extra && !p[1].missing() && !p[1].Is(Kind::kNone) && !Push(p[1])) return false;
-    if (!TakeList(inner, ListKind::kList, &line) || !Push(line)) return false;
-  }
-  return TakeList(mark, ListKind::kIterator, out);
 }
 
 bool Evaluator::FilterSum(const Value& v, const Value* p, Value* out) {

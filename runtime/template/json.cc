@@ -28,13 +28,10 @@ class JsonReader {
 
  private:
   bool Bad(size_t at, const char* what) {
-    return e_.FailStatus(InvalidArgument("JSON: byte %zu: %s", at, what));
+    return e_.FailCode(StatusCode::kInvalidArgument, "JSON: byte %zu: %s", at, what);
   }
   bool Wanted(const char* what) {
-    const std::string got =
-        at_ < s_.size() ? Quoted(s_.substr(at_, 1)) : std::string("the end of the text");
-    return e_.FailStatus(
-        InvalidArgument("JSON: byte %zu: got %s, wanted %s", at_, got.c_str(), what));
+    return e_.FailCode(StatusCode::kInvalidArgument, "JSON: byte %zu: wanted %s", at_, what);
   }
   char Peek() const { return at_ < s_.size() ? s_[at_] : '\0'; }
   bool Skip(char c) {
@@ -157,7 +154,7 @@ class JsonReader {
     const size_t end = at_;
     if (end - begin > kMaxText) return Bad(begin, "a string that is too long");
     if (!escapes) {
-      *out = String(s_.substr(begin, end - begin), kFlagData);
+      *out = String(s_.substr(begin, end - begin));
       ++at_;
       return e_.Work(end - begin);
     }
@@ -174,7 +171,8 @@ class JsonReader {
       at_ = stop;
       if (at_ < end && !Escape(text, &n)) return false;
     }
-    *out = String({text, n}, kFlagData);
+    e_.SetMarks(text, n, true);
+    *out = String({text, n});
     ++at_;
     return e_.Work(end - begin);
   }
@@ -267,35 +265,30 @@ class JsonReader {
 };
 
 bool Evaluator::ReadJson(std::string_view json, Value* out) {
+  json_ = json;
   return JsonReader(this, json).Run(out);
 }
 
 namespace {
 
-bool IsUsualRole(std::string_view role) {
-  static constexpr std::string_view kRoles[] = {"system",    "user",     "assistant", "tool",
-                                                "developer", "function", "ipython",   "model"};
-  for (const std::string_view usual : kRoles) {
-    if (role == usual) return true;
-  }
-  return false;
-}
+constexpr char kRoles[] = "system\0user\0assistant\0tool\0developer\0function\0ipython\0model\0";
 
 }  // namespace
 
 bool Evaluator::PrepareMessages(Value* messages) {
   if (!messages->Is(Kind::kList)) return true;
-  static constexpr std::string_view kReasoning[] = {"reasoning_content", "thinking", "reasoning"};
+  static constexpr char kReasoning[] = "reasoning_content\0thinking\0reasoning\0";
   for (uint32_t i = 0; i < messages->list->n; ++i) {
     Value& message = messages->list->items[i];
     if (!message.Is(Kind::kDict)) continue;
     if (Entry* role = DictFindText(*message.dict, "role");
-        role && role->value.IsString() && IsUsualRole(role->value.text())) {
-      role->value.flags = static_cast<uint8_t>(role->value.flags & ~kFlagData);
+        role && role->value.IsString() && FindWord(kRoles, role->value.text()) >= 0) {
+      // A text of the evaluator's own is no data.
+      role->value.s = WordAt(kRoles, static_cast<uint32_t>(FindWord(kRoles, role->value.text())));
     }
     if (!options_.alias_reasoning) continue;
-    for (const std::string_view name : kReasoning) {
-      const Entry* entry = DictFindText(*message.dict, name);
+    for (uint32_t k = 0; k < 3; ++k) {
+      const Entry* entry = DictFindText(*message.dict, WordAt(kReasoning, k));
       if (!entry || entry->value.Is(Kind::kNone)) continue;
       const Value reasoning = entry->value;
       const Dict& old = *message.dict;
@@ -304,20 +297,20 @@ bool Evaluator::PrepareMessages(Value* messages) {
           !DictSet(copy.dict, String("thinking"), reasoning)) {
         return false;
       }
-      for (uint32_t k = 0; k < old.n; ++k) {
-        if (!DictSet(copy.dict, old.entries[k].key, old.entries[k].value)) return false;
+      for (uint32_t m = 0; m < old.n; ++m) {
+        if (!DictSet(copy.dict, old.entries[m].key, old.entries[m].value)) return false;
       }
       if (!DictSet(copy.dict, String("reasoning_content"), reasoning)) return false;
       message = copy;
       break;
     }
   }
-  return status_.ok();
+  return !failed();
 }
 
 bool Evaluator::AddVariables(const Value& input) {
   if (!input.Is(Kind::kDict) && !input.Is(Kind::kList)) {
-    return FailStatus(InvalidArgument("JSON: wanted an array of messages or an object"));
+    return FailCode(StatusCode::kInvalidArgument, "JSON: wanted an array of messages or an object");
   }
   const uint32_t n_input = input.Is(Kind::kDict) ? input.dict->n : 1;
   if (!NewDict(static_cast<uint32_t>(options_.variables.size()) + n_input + 3, &variables_)) {

@@ -94,8 +94,7 @@ bool Evaluator::Equal(const Value& a, const Value& b, bool* out) {
       return a.n != b.n || Work(a.n);
     case Kind::kList: {
       if (a.list == b.list) return *out = true, true;
-      const auto type = [](ListKind k) { return k == ListKind::kGroup ? ListKind::kTuple : k; };
-      if (type(a.list->kind) != type(b.list->kind) || a.list->n != b.list->n ||
+      if (a.list->kind != b.list->kind || a.list->n != b.list->n ||
           a.list->kind == ListKind::kIterator || a.list->kind == ListKind::kValues) {
         return true;
       }
@@ -160,7 +159,7 @@ bool Evaluator::Order(const Value& a, const Value& b, const char* op, int* out) 
 }
 
 bool Evaluator::Compare(uint32_t op, const Value& a, const Value& b, bool* out) {
-  static constexpr const char* kNames[] = {"==", "!=", "<", "<=", ">", ">="};
+  static constexpr char kNames[] = "==\0!=\0<\0<=\0>\0>=\0";
   switch (op) {
     case kCompareEq:
       return Equal(a, b, out);
@@ -175,7 +174,7 @@ bool Evaluator::Compare(uint32_t op, const Value& a, const Value& b, bool* out) 
       return true;
     default: {
       int order = 0;
-      if (!Order(a, b, kNames[op], &order)) return false;
+      if (!Order(a, b, WordAt(kNames, op), &order)) return false;
       *out = order != 2 && (op == kCompareLt   ? order < 0
                             : op == kCompareLe ? order <= 0
                             : op == kCompareGt ? order > 0
@@ -227,7 +226,10 @@ bool Evaluator::IntOf(const Value& v, const char* what, int64_t* out) {
 }
 
 bool Evaluator::Add(const Value& a, const Value& b, Value* out) {
-  if (a.IsString() && b.IsString()) return Concatenate(a, b, out);
+  if (a.IsString() && b.IsString()) {
+    const Value parts[2] = {a, b};
+    return Concatenate(parts, 2, out);
+  }
   if (a.IsNumber() && b.IsNumber()) return Arithmetic(kTemplateBinaries, a, b, out);
   if (a.Is(Kind::kUndefined)) return FailUndefined(a);
   if (b.Is(Kind::kUndefined)) return FailUndefined(b);
@@ -248,7 +250,7 @@ bool Evaluator::Add(const Value& a, const Value& b, Value* out) {
 bool Evaluator::Repeat(const Value& sequence, int64_t times, Value* out) {
   const uint64_t n = sequence.IsString() ? sequence.n : sequence.list->n;
   const uint64_t count = times < 0 ? 0 : static_cast<uint64_t>(times);
-  if (n > 0 && count > kMaxText / n) return Exhausted() != nullptr;
+  if (n > 0 && count > kMaxText / n) return Exhausted();
   if (!Steps(count)) return false;
   if (sequence.IsString()) {
     Buffer buffer;
@@ -277,8 +279,8 @@ bool Evaluator::Binary(uint8_t op, const Value& a, const Value& b, Value* out) {
   };
   if (op == kBinaryMultiply && repeatable(a) && b.IsInteger()) return Repeat(a, b.i, out);
   if (op == kBinaryMultiply && repeatable(b) && a.IsInteger()) return Repeat(b, a.i, out);
-  static constexpr const char* kNames[] = {"-", "*", "/", "//", "%", "** or pow()"};
-  return Fail("unsupported operand type(s) for %s: %s and %s", kNames[op], TypeName(a),
+  static constexpr char kNames[] = "-\0*\0/\0//\0%\0** or pow()\0";
+  return Fail("unsupported operand type(s) for %s: %s and %s", WordAt(kNames, op), TypeName(a),
               TypeName(b));
 }
 
@@ -502,10 +504,10 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
       if (spec.alternate) return FailUnsupported("flag # of a format");
       size_t length = spec.plus && AsDouble(v) >= 0 ? 1 : spec.space && AsDouble(v) >= 0 ? 1 : 0;
       if (length) digits[0] = spec.plus ? '+' : ' ';
-      const size_t number = PercentNumber(spec, v, digits + length, sizeof digits - length);
-      if (number == 0) return FailUnsupported("this number in a format");
-      length += number;
-      text = String({digits, length}, v.flags & kFlagData);
+      const size_t written = PercentNumber(spec, v, digits + length, sizeof digits - length);
+      if (written == 0) return FailUnsupported("this number in a format");
+      length += written;
+      text = String({digits, length});
       // Zeros go between sign and digits.
       if (spec.zero && !spec.left && length < spec.width && spec.width < sizeof digits) {
         const size_t sign = digits[0] == '-' || digits[0] == '+' || digits[0] == ' ';
@@ -520,13 +522,17 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
     size_t characters = 0;
     if (!CountCharacters(text.text(), &characters)) return false;
     const size_t padding = spec.width > characters ? spec.width - characters : 0;
+    const bool number = spec.kind != 's' && spec.kind != 'r';
+    const auto append = [&] {
+      return number ? Append(&buffer, text.text(), data) : AppendString(&buffer, text);
+    };
     const auto pad = [&] {
       for (size_t k = 0; k < padding; ++k) {
         if (!Append(&buffer, " ", false)) return false;
       }
       return true;
     };
-    if ((!spec.left && !pad()) || !AppendString(&buffer, text) || (spec.left && !pad())) {
+    if ((!spec.left && !pad()) || !append() || (spec.left && !pad())) {
       return false;
     }
   }

@@ -69,33 +69,15 @@ size_t ScalarText(const Value& v, char* out) {
   return static_cast<size_t>(std::to_chars(out, out + 24, v.i).ptr - out);
 }
 
-std::string_view OpenOf(const Value& v) {
-  if (v.Is(Kind::kDict)) return "{";
-  switch (v.list->kind) {
-    case ListKind::kTuple:
-    case ListKind::kGroup:
-      return "(";
-    case ListKind::kKeys:
-      return "dict_keys([";
-    case ListKind::kValues:
-      return "dict_values([";
-    case ListKind::kItems:
-      return "dict_items([";
-    default:
-      return "[";
-  }
+constexpr char kOpen[] = "[\0(\0[\0dict_keys([\0dict_values([\0dict_items([\0";
+
+const char* OpenOf(const Value& v) {
+  return v.Is(Kind::kDict) ? "{" : WordAt(kOpen, static_cast<uint32_t>(v.list->kind));
 }
-std::string_view CloseOf(const Value& v) {
+const char* CloseOf(const Value& v) {
   if (v.Is(Kind::kDict)) return "}";
-  switch (v.list->kind) {
-    case ListKind::kTuple:
-    case ListKind::kGroup:
-      return v.list->n == 1 ? ",)" : ")";
-    case ListKind::kList:
-      return "]";
-    default:
-      return "])";
-  }
+  if (*OpenOf(v) == '(') return v.list->n == 1 ? ",)" : ")";
+  return v.list->kind == ListKind::kList ? "]" : "])";
 }
 
 }  // namespace
@@ -290,7 +272,7 @@ bool Evaluator::PrintJson(Buffer* buffer, const Value& v, const JsonStyle& style
     case Kind::kDict:
       break;
     case Kind::kList:
-      if (v.list->kind <= ListKind::kTuple || v.list->kind == ListKind::kGroup) break;
+      if (v.list->kind <= ListKind::kTuple) break;
       [[fallthrough]];
     default:
       return FailType("tojson: a value that JSON does not have", v);

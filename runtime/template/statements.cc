@@ -10,18 +10,15 @@ namespace samara::template_runtime {
 
 Value Evaluator::Resolve(std::string_view name) {
   if (const Entry* entry = DictFindText(*variables_.dict, name)) return entry->value;
-  static constexpr std::string_view kFunctions[] = {
-#define SAMARA_NAME(id, name) name,
-      SAMARA_TEMPLATE_FUNCTIONS(SAMARA_NAME)
+#define SAMARA_NAME(id, name) name "\0"
+  static constexpr char kFunctions[] = SAMARA_TEMPLATE_FUNCTIONS(SAMARA_NAME);
 #undef SAMARA_NAME
-  };
-  Value v;
-  for (size_t i = 0; i < std::size(kFunctions); ++i) {
-    if (name != kFunctions[i]) continue;
+  Value v;  // kMissing: a variable without a value
+  if (const int id = FindWord(kFunctions, name); id >= 0) {
     v.kind = Kind::kFunction;
-    v.sub = static_cast<uint8_t>(i);
+    v.sub = static_cast<uint8_t>(id);
   }
-  return v;  // kMissing: a variable without a value
+  return v;
 }
 
 bool Evaluator::NewFrame(uint32_t scope, Frame* parent, Frame** out) {
@@ -45,7 +42,7 @@ bool Evaluator::EnterFrame(uint32_t scope, Frame* frame) {
     for (uint32_t up = init.up; up > 0; --up) from = from->parent;
     frame->slots[init.slot] = from->slots[init.what];
   }
-  return Steps(entry.n_inits) && status_.ok();
+  return Steps(entry.n_inits) && !failed();
 }
 
 bool Evaluator::Assign(uint32_t target, Frame* frame, const Value& value) {
@@ -70,13 +67,17 @@ bool Evaluator::Assign(uint32_t target, Frame* frame, const Value& value) {
   for (uint32_t up = Operand(node, 0); up > 0; --up) in = in->parent;
   Value* slot = in->slots + Operand(node, 1);
   if (node.kind == kNodeTargetName) {
-    *slot = value;
-    return true;
+    if (in != frame) Escape(value);
+    return Give(value, slot);
   }
   if (!slot->Is(Kind::kNamespace)) return Fail("cannot assign attribute on non-namespace object");
   const std::string_view field = tree_.Text(Operand(node, 3));
   if (field.starts_with('_')) return Fail("an attribute of a namespace cannot begin with _");
-  return DictSet(slot->dict, String(field), value);
+  const uint32_t n_before = slot->dict->n;
+  if (!DictSet(slot->dict, String(field), value)) return false;
+  Escape(value);
+  if (slot->dict->n != n_before) ++escapes_;  // its entries may have moved
+  return true;
 }
 
 // --- Statements --------------------------------------------------------------------------------------
@@ -136,8 +137,10 @@ Flow Evaluator::ExecuteBlock(const TemplateNode& node, Frame* frame) {
 
 Flow Evaluator::ExecuteOutput(const TemplateNode& node, Frame* frame) {
   for (uint32_t i = 0; i < node.n_operands; ++i) {
+    const Scratch scratch = Begin();
     Value value;
     if (!Eval(Operand(node, i), frame, &value) || !Print(output_, value)) return Flow::kError;
+    Release(scratch);
   }
   return Flow::kNext;
 }
@@ -199,6 +202,7 @@ Flow Evaluator::ExecuteFor(const TemplateNode& node, Frame* frame) {
   }
   bool completed = false;  // has any round come to the end of the body?
   for (uint32_t i = 0; i < sequence.n; ++i) {
+    const Scratch scratch = Begin();
     Value item;
     std::fill(inner->slots, inner->slots + n_slots, Value());
     if (loop) {
@@ -211,6 +215,7 @@ Flow Evaluator::ExecuteFor(const TemplateNode& node, Frame* frame) {
     }
     const Flow flow = Execute(Operand(node, 2), inner);
     if (flow == Flow::kError) return flow;
+    Release(scratch);
     if (flow == Flow::kBreak) break;
     if (flow == Flow::kNext) completed = true;
   }
@@ -258,7 +263,8 @@ Flow Evaluator::ExecuteWith(const TemplateNode& node, Frame* frame) {
 
 bool Evaluator::BindMacro(const TemplateNode& node, Frame* frame, const Arguments& arguments,
                           const Value& caller) {
-  const auto name = [&] { return Quoted(tree_.Text(Operand(node, 0))); };
+  const std::string_view name = tree_.Text(Operand(node, 0));
+  const int name_bytes = static_cast<int>(std::min<size_t>(name.size(), 80));
   const uint32_t n_parameters = (node.n_operands - 6u) / 3;
   const uint32_t caller_slot = Operand(node, 2), kwargs = Operand(node, 3),
                  varargs = Operand(node, 4);
@@ -268,7 +274,8 @@ bool Evaluator::BindMacro(const TemplateNode& node, Frame* frame, const Argument
     slot(i) = arguments.items[i].value;
   }
   if (arguments.n_positional > n_parameters && varargs == kTemplateNone) {
-    return Fail("macro %s takes not more than %u argument(s)", name().c_str(), n_parameters);
+    return Fail("macro '%.*s' takes not more than %u argument(s)", name_bytes, name.data(),
+                n_parameters);
   }
   Value more, extra, with = caller;
   if (kwargs != kTemplateNone && !NewDict(0, &extra)) return false;
@@ -278,8 +285,9 @@ bool Evaluator::BindMacro(const TemplateNode& node, Frame* frame, const Argument
     while (k < n_parameters && parameter(k) != argument.name) ++k;
     if (k < n_parameters) {
       if (k < arguments.n_positional) {
-        return Fail("macro %s got multiple values for argument %s", name().c_str(),
-                    Quoted(argument.name).c_str());
+        return Fail("macro '%.*s' got multiple values for argument '%.*s'", name_bytes, name.data(),
+                    static_cast<int>(std::min<size_t>(argument.name.size(), 80)),
+                    argument.name.data());
       }
       slot(k) = argument.value;
     } else if (argument.name == "caller" && with.missing()) {
@@ -287,15 +295,16 @@ bool Evaluator::BindMacro(const TemplateNode& node, Frame* frame, const Argument
     } else if (kwargs != kTemplateNone) {
       if (!DictSet(extra.dict, String(argument.name), argument.value)) return false;
     } else {
-      return Fail("macro %s takes no keyword argument %s", name().c_str(),
-                  Quoted(argument.name).c_str());
+      return Fail("macro '%.*s' takes no keyword argument '%.*s'", name_bytes, name.data(),
+                  static_cast<int>(std::min<size_t>(argument.name.size(), 80)),
+                  argument.name.data());
     }
   }
   if (caller_slot != kTemplateNone) {
     frame->slots[caller_slot] =
         with.missing() ? Undefined(Absence::kHint, "No caller defined") : with;
   } else if (!with.missing()) {
-    return Fail("macro %s takes no keyword argument \"caller\"", name().c_str());
+    return Fail("macro '%.*s' takes no keyword argument 'caller'", name_bytes, name.data());
   }
   if (kwargs != kTemplateNone) frame->slots[kwargs] = extra;
   if (varargs != kTemplateNone) {
@@ -339,57 +348,32 @@ bool Evaluator::CallMacro(const Macro& macro, const Arguments& arguments, const 
 // --- Entry -------------------------------------------------------------------------------------------
 
 Evaluator::Evaluator(Tree tree, const RenderOptions& options, std::span<std::byte> work)
-    : tree_(tree), options_(options), work_(work.data()), steps_(options.max_steps) {
+    : tree_(tree),
+      options_(options),
+      work_(work.data()),
+      steps_(options.max_steps),
+      max_depth_(std::min(options.max_depth, kMaxDepth)) {
   const size_t skip = (8 - reinterpret_cast<uintptr_t>(work_) % 8) % 8;
-  if (work.size() >= skip) {
-    work_ += skip;
-    high_ = (work.size() - skip) & ~size_t{7};
-  }
+  if (work.size() < skip + 64) return;
+  work_ += skip;
+  // Eight bytes and one byte of marks, as often as it goes.
+  size_ = (work.size() - skip) / 9 * 8;
+  high_ = size_;
+  bits_ = reinterpret_cast<uint8_t*>(work_ + size_);
 }
 
-Status Evaluator::Render(std::string_view json, std::span<char> text, std::span<TemplateSpan> spans,
-                         RenderResult* result) {
-  Buffer output;
-  output.bytes = text.data();
-  output.capacity = text.size();
-  output.spans = spans.data();
-  output.span_capacity = spans.size();
-  output.fixed = true;
-  output_ = &output;
+bool Evaluator::Render(std::string_view json, std::span<char> text, std::span<TemplateSpan> spans,
+                       RenderResult* result) {
   Value input;
   Frame* frame = nullptr;
-  if (ReadJson(json, &input) && AddVariables(input) && NewFrame(0, nullptr, &frame) &&
-      EnterFrame(0, frame)) {
-    Execute(tree_.Root(), frame);
+  result_ = {text.data(), 0, text.size()};
+  spans_ = spans;
+  if (!ReadJson(json, &input) || !AddVariables(input) || !NewFrame(0, nullptr, &frame) ||
+      !EnterFrame(0, frame) || Execute(tree_.Root(), frame) == Flow::kError) {
+    return false;
   }
-  if (!status_.ok()) return status_;
-  *result = {output.used, output.n_spans};
-  if (output.used > text.size()) {
-    return ResourceExhausted("rendered text: %zu bytes, the buffer has %zu", output.used,
-                             text.size());
-  }
-  if (output.n_spans > spans.size()) {
-    return ResourceExhausted("rendered text: %zu spans, the buffer has %zu", output.n_spans,
-                             spans.size());
-  }
-  return Status();
+  *result = {result_.used, n_spans_};
+  return true;
 }
 
 }  // namespace samara::template_runtime
-
-namespace samara {
-
-size_t TemplateWorkSize(size_t json_bytes) {
-  constexpr size_t kFixed = size_t{1} << 20, kPerByte = 24;
-  return json_bytes > (SIZE_MAX - kFixed) / kPerByte ? SIZE_MAX : kFixed + kPerByte * json_bytes;
-}
-
-Status RenderTemplate(std::span<const uint8_t> block, std::string_view json,
-                      const RenderOptions& options, std::span<std::byte> work, std::span<char> text,
-                      std::span<TemplateSpan> spans, RenderResult* result) {
-  *result = {};
-  template_runtime::Evaluator evaluator(template_runtime::Tree(block), options, work);
-  return evaluator.Render(json, text, spans, result);
-}
-
-}  // namespace samara

@@ -201,8 +201,7 @@ bool Evaluator::FindMethod(const Value& self, uint8_t id, const Value* a, uint32
   if (id == method::kStartsWith || id == method::kEndsWith) {
     bool holds = false;
     if (!Affix(part, a[0], id == method::kEndsWith, &holds)) return false;
-    *out = Bool(holds);
-    return true;
+    return GiveBool(holds, out);
   }
   size_t at = 0;
   if (id == method::kCount) {
@@ -210,15 +209,13 @@ bool Evaluator::FindMethod(const Value& self, uint8_t id, const Value* a, uint32
     size_t characters = 0;
     if (a[0].n == 0) {
       if (!CountCharacters(part.text(), &characters)) return false;
-      *out = Int(static_cast<int64_t>(characters) + 1);
-      return true;
+      return GiveInt(static_cast<int64_t>(characters) + 1, out);
     }
     for (size_t from = 0;; from = at + a[0].n, ++count) {
       if (!Find(part.text(), a[0].text(), from, &at)) return false;
       if (at == kNotFound) break;
     }
-    *out = Int(count);
-    return true;
+    return GiveInt(count, out);
   }
   const bool last = id == method::kRFind || id == method::kRIndex;
   if (!(last ? FindLast(part.text(), a[0].text(), part.n, &at)
@@ -227,13 +224,11 @@ bool Evaluator::FindMethod(const Value& self, uint8_t id, const Value* a, uint32
   }
   if (at == kNotFound) {
     if (id == method::kIndex || id == method::kRIndex) return Fail("substring not found");
-    *out = Int(-1);
-    return true;
+    return GiveInt(-1, out);
   }
   size_t characters = 0;
   if (!CountCharacters(part.text().substr(0, at), &characters)) return false;
-  *out = Int(static_cast<int64_t>(skipped + characters));
-  return true;
+  return GiveInt(static_cast<int64_t>(skipped + characters), out);
 }
 
 bool Evaluator::Partition(const Value& self, const Value& separator, bool last, Value* out) {
@@ -258,42 +253,11 @@ bool Evaluator::Partition(const Value& self, const Value& separator, bool last, 
          TakeList(mark, ListKind::kTuple, out);
 }
 
-// ljust, rjust, center, zfill.
-bool Evaluator::Pad(const Value& self, uint8_t id, const Value* a, uint32_t n, Value* out) {
-  int64_t width = 0;
-  size_t length = 0;
-  if (n == 0) return Fail("expected at least 1 argument");
-  if (!IntOf(a[0], "width: wanted an integer", &width) || !CountCharacters(self.text(), &length)) {
-    return false;
-  }
-  Value fill = id == method::kZFill ? String("0") : String(" ");
-  if (n > 1) {
-    size_t characters = 0;
-    if (!a[1].IsString() || !CountCharacters(a[1].text(), &characters) || characters != 1) {
-      return Fail("The fill character must be exactly one character long");
-    }
-    fill = a[1];
-  }
-  if (width <= static_cast<int64_t>(length)) return *out = self, true;
-  const uint64_t total = static_cast<uint64_t>(width) - length;
-  uint64_t left = id == method::kLJust ? 0 : total;
-  if (id == method::kCenter) left = total / 2 + (total & static_cast<uint64_t>(width) & 1);
-  const bool sign = id == method::kZFill && self.n > 0 && (self.s[0] == '-' || self.s[0] == '+');
-  Buffer buffer;
-  if (!AppendString(&buffer, Part(self, 0, sign))) return false;
-  for (uint64_t i = 0; i < total; ++i) {
-    if (i == left && !AppendString(&buffer, Part(self, sign, self.n - sign))) return false;
-    if (!Steps(1) || !AppendString(&buffer, fill)) return false;
-  }
-  if (left == total && !AppendString(&buffer, Part(self, sign, self.n - sign))) return false;
-  return Finish(buffer, out);
-}
-
-// how: the number of a method upper, lower, title, capitalize, swapcase.
+// how: the number of a method upper, lower, title, capitalize.
 bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
   const std::string_view s = self.text();
   Buffer buffer;
-  PropertyReader cased(Property::kCased), ignorable(Property::kIgnorable);
+  PropertyReader cased(Property::kCased);
   bool in_word = false;
   if (!Grow(&buffer, s.size()) || !Work(s.size() * 8)) return false;
   for (size_t i = 0; i < s.size();) {
@@ -301,7 +265,6 @@ bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
     Case to = how == method::kUpper ? Case::kUpper : Case::kLower;
     if (how == method::kCapitalize && i == 0) to = Case::kTitle;
     if (how == method::kTitle && !in_word) to = Case::kTitle;
-    if (how == method::kSwapCase && !IsUpper(c.code_point)) to = Case::kUpper;
     if (how == method::kTitle) in_word = cased(c.code_point);
     uint32_t mapped[3];
     uint32_t n = MapCase(c.code_point, to, mapped);
@@ -313,7 +276,7 @@ bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
         if (!Steps(1)) return false;
         before = CharacterBefore(s, before);
         const uint32_t cp = CharacterAt(s, before).code_point;
-        if (ignorable(cp)) continue;
+        if (IsCaseIgnorable(cp)) continue;
         final = cased(cp);
         break;
       }
@@ -321,7 +284,7 @@ bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
         if (!Steps(1)) return false;
         const Character next = CharacterAt(s, behind);
         behind += next.bytes;
-        if (ignorable(next.code_point)) continue;
+        if (IsCaseIgnorable(next.code_point)) continue;
         final = !cased(next.code_point);
         break;
       }
@@ -333,63 +296,45 @@ bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
     for (uint32_t k = 0; k < n; ++k) {
       n_bytes += EncodeUtf8(mapped[k], reinterpret_cast<uint8_t*>(bytes + n_bytes));
     }
-    const size_t at = buffer.used;
-    if (!Append(&buffer, {bytes, n_bytes}, false)) return false;
-    if (AllData(Part(self, i, c.bytes))) MarkData(&buffer, at, buffer.used);
+    if (!Append(&buffer, {bytes, n_bytes}, AllData(Part(self, i, c.bytes)))) return false;
     i += c.bytes;
   }
   if (!Finish(buffer, out)) return false;
   out->flags = self.flags & kFlagMarkup;
-  return status_.ok();
+  return true;
 }
 
 bool Evaluator::IsMethod(const Value& self, uint8_t id, Value* out) {
   const std::string_view s = self.text();
-  PropertyReader alpha(Property::kAlpha), decimal(Property::kDecimal), digit(Property::kDigit),
-      numeric(Property::kNumeric);
-  bool all = id == method::kIsAscii || !s.empty(), any = false, in_word = false;
+  bool all = id == method::kIsAscii || !s.empty(), any = false;
   if (!Work(s.size() * 16)) return false;
   for (size_t i = 0; i < s.size() && all;) {
     const Character c = CharacterAt(s, i);
     const uint32_t cp = c.code_point;
+    const bool ascii = cp < 0x80, letter = ascii && (cp | 0x20) >= 'a' && (cp | 0x20) <= 'z',
+               digit = cp >= '0' && cp <= '9';
     i += c.bytes;
     switch (id) {
-      case method::kIsAlpha:
-        all = alpha(cp);
-        break;
-      case method::kIsAlnum:
-        all = alpha(cp) || decimal(cp) || digit(cp) || numeric(cp);
-        break;
-      case method::kIsDecimal:
-        all = decimal(cp);
-        break;
-      case method::kIsDigit:
-        all = digit(cp);
-        break;
-      case method::kIsNumeric:
-        all = numeric(cp);
-        break;
       case method::kIsSpace:
         all = IsSpace(cp);
         break;
       case method::kIsAscii:
-        all = cp < 0x80;
+        all = ascii;
         break;
-      default: {
-        const bool upper = IsUpper(cp), title = IsTitle(cp), lower = IsLower(cp);
-        any = any || (id == method::kIsUpper   ? upper
-                      : id == method::kIsLower ? lower
-                                               : upper || title || lower);
-        if (id == method::kIsUpper) all = !lower && !title;
-        if (id == method::kIsLower) all = !upper && !title;
-        if (id == method::kIsTitle) all = upper || title ? !in_word : lower ? in_word : true;
-        in_word = upper || title || lower;
+      case method::kIsUpper:
+      case method::kIsLower: {
+        const bool upper = IsUpper(cp), lower = IsLower(cp);
+        any = any || (id == method::kIsUpper ? upper : lower);
+        all = !IsTitle(cp) && !(id == method::kIsUpper ? lower : upper);
+        break;
       }
+      default:
+        if (!ascii) return FailUnsupported("isalpha(), isdigit() and the like beyond ASCII");
+        all = (letter && (id == method::kIsAlpha || id == method::kIsAlnum)) ||
+              (digit && id != method::kIsAlpha);
     }
   }
-  const bool by_case = id == method::kIsUpper || id == method::kIsLower || id == method::kIsTitle;
-  *out = Bool(all && (any || !by_case));
-  return true;
+  return GiveBool(all && (any || (id != method::kIsUpper && id != method::kIsLower)), out);
 }
 
 // str.format without format specifications.
@@ -446,7 +391,6 @@ bool Evaluator::StringMethod(const Value& self, uint8_t id, const Value* a, uint
     case method::kLower:
     case method::kTitle:
     case method::kCapitalize:
-    case method::kSwapCase:
       return ChangeCase(self, id, out);
     case method::kReplace: {
       int64_t limit = -1;
@@ -468,11 +412,6 @@ bool Evaluator::StringMethod(const Value& self, uint8_t id, const Value* a, uint
     case method::kPartition:
     case method::kRPartition:
       return Partition(self, a[0], id == method::kRPartition, out);
-    case method::kLJust:
-    case method::kRJust:
-    case method::kCenter:
-    case method::kZFill:
-      return Pad(self, id, a, n, out);
     case method::kFormat:
       return FormatBraces(self, a, n, out);
     case method::kFind:

@@ -52,7 +52,7 @@ bool Evaluator::Test(uint8_t id, const Value& v, const Value* p, uint32_t n, boo
       return true;
     case test::kSequence:
       *out = v.IsString() || v.Is(Kind::kDict) || v.Is(Kind::kRange) || v.Is(Kind::kUndefined) ||
-             (list && (v.list->kind <= ListKind::kTuple || v.list->kind == ListKind::kGroup));
+             (list && v.list->kind <= ListKind::kTuple);
       return true;
     case test::kIterable:
       *out = v.IsString() || v.Is(Kind::kDict) || v.Is(Kind::kRange) || v.Is(Kind::kUndefined) ||
@@ -60,7 +60,7 @@ bool Evaluator::Test(uint8_t id, const Value& v, const Value* p, uint32_t n, boo
       return true;
     case test::kCallable:
       *out = v.Is(Kind::kMacro) || v.Is(Kind::kFunction) || v.Is(Kind::kMethod) ||
-             v.Is(Kind::kJoiner) || v.Is(Kind::kLoop) || v.Is(Kind::kUndefined);
+             v.Is(Kind::kLoop) || v.Is(Kind::kUndefined);
       return true;
     case test::kEscaped:
       *out = v.IsString() && (v.flags & kFlagMarkup) != 0;

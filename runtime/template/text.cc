@@ -1,32 +1,43 @@
-// Memory, budgets, and strings with their marks.
+// Errors, budgets, memory, and text with its marks.
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 
 #include "runtime/template/evaluator.h"
 
 namespace samara::template_runtime {
 
-// --- Budgets and errors ------------------------------------------------------------------------------
+// --- Errors and budgets ------------------------------------------------------------------------------
 
-bool Evaluator::FailStatus(Status status) {
-  if (status_.ok()) status_ = std::move(status);
+bool Evaluator::FailWith(StatusCode code, const char* format, va_list list) {
+  if (failed()) return false;
+  code_ = code;
+  int n = 0;
+  if (line_ != 0) n = std::snprintf(error_, sizeof error_, "template: line %u: ", line_);
+  std::vsnprintf(error_ + n, sizeof error_ - static_cast<size_t>(n), format, list);
   return false;
 }
 
 bool Evaluator::Fail(const char* format, ...) {
-  if (!status_.ok()) return false;
-  char text[512];
   va_list list;
   va_start(list, format);
-  vsnprintf(text, sizeof text, format, list);
+  FailWith(StatusCode::kInvalidArgument, format, list);
   va_end(list);
-  return FailStatus(InvalidArgument("template: line %u: %s", line_, text));
+  return false;
+}
+
+bool Evaluator::FailCode(StatusCode code, const char* format, ...) {
+  va_list list;
+  va_start(list, format);
+  FailWith(code, format, list);
+  va_end(list);
+  return false;
 }
 
 bool Evaluator::FailUnsupported(const char* what) {
-  return FailStatus(Unsupported("template: line %u: %s is not supported", line_, what));
+  return FailCode(StatusCode::kUnsupported, "%s is not supported", what);
 }
 
 bool Evaluator::Steps(uint64_t n) {
@@ -35,48 +46,77 @@ bool Evaluator::Steps(uint64_t n) {
     return true;
   }
   steps_ = 0;
-  return FailStatus(ResourceExhausted("template: line %u: more than %llu steps", line_,
-                                      static_cast<unsigned long long>(options_.max_steps)));
+  return FailCode(StatusCode::kResourceExhausted, "more than %llu steps",
+                  static_cast<unsigned long long>(options_.max_steps));
 }
 
 bool Evaluator::Deeper() {
-  if (++depth_ <= std::min(options_.max_depth, 1000u)) return Steps(1);
-  return FailStatus(ResourceExhausted("template: line %u: evaluation nested more than %u deep",
-                                      line_, std::min(options_.max_depth, 1000u)));
+  if (++depth_ <= max_depth_) return Steps(1);
+  return FailCode(StatusCode::kResourceExhausted, "evaluation nested more than %u deep",
+                  max_depth_);
 }
 
 // --- Memory ------------------------------------------------------------------------------------------
 
-void* Evaluator::Exhausted() {
-  FailStatus(ResourceExhausted("template: line %u: the work memory is used up", line_));
-  return nullptr;
+bool Evaluator::Exhausted() {
+  return FailCode(StatusCode::kResourceExhausted, "%sthe work memory is used up",
+                  line_ == 0 ? "JSON: " : "");
 }
 
 void* Evaluator::Allocate(size_t bytes) {
   const size_t rounded = (bytes + 7) & ~size_t{7};
-  if (rounded < bytes || rounded > high_ - low_) return Exhausted();
+  if (rounded < bytes || rounded > high_ - low_) {
+    Exhausted();
+    return nullptr;
+  }
   std::byte* p = work_ + low_;
   low_ += rounded;
   return p;
 }
 
+void* Evaluator::AllocateZero(size_t n, size_t size) {
+  if (n > SIZE_MAX / 2 / size) {
+    Exhausted();
+    return nullptr;
+  }
+  void* p = Allocate(n * size);
+  if (p) std::memset(p, 0, n * size);
+  return p;
+}
+
+void Evaluator::Release(const Scratch& scratch) {
+  // What a namespace got to know in between, and text under construction, must stay.
+  const std::byte* const mark = work_ + scratch.low;
+  const bool in_use = reinterpret_cast<std::byte*>(output_->bytes) + output_->capacity > mark &&
+                      output_ != &result_;
+  if (scratch.escapes != escapes_ || in_use) return;
+  low_ = scratch.low;
+  for (Tail& tail : tails_) {
+    if (reinterpret_cast<const std::byte*>(tail.limit) > mark) tail = {};
+  }
+}
+
+void Evaluator::Escape(const Value& v) {
+  const bool text = v.IsString() || v.Is(Kind::kUndefined) || v.Is(Kind::kBigInt);
+  if (text ? InWork(v.s) : v.kind > Kind::kString) ++escapes_;
+}
+
 bool Evaluator::Push(const Value& v) {
-  if (high_ - low_ < sizeof(Value)) return Exhausted() != nullptr;
+  if (high_ - low_ < sizeof(Value)) return Exhausted();
   high_ -= sizeof(Value);
-  new (work_ + high_) Value(v);
+  std::memcpy(work_ + high_, &v, sizeof v);
   return true;
 }
 
 bool Evaluator::TakeList(size_t mark, ListKind kind, Value* out, uint8_t flags) {
   const size_t n = (mark - high_) / sizeof(Value);
-  if (n > kMaxElements) return Exhausted() != nullptr;
-  List* list = Make<List>();
-  if (!list) return false;
+  List* list = n > kMaxElements ? nullptr : Make<List>();
+  if (!list) return Exhausted();
   Value* const top = reinterpret_cast<Value*>(work_ + high_);
   std::reverse(top, top + n);
   // The place below may reach into the stack, which ends here.
   high_ = mark;
-  if (low_ + n * sizeof(Value) > mark) return Exhausted() != nullptr;
+  if (low_ + n * sizeof(Value) > mark) return Exhausted();
   Value* items = reinterpret_cast<Value*>(work_ + low_);
   std::memmove(static_cast<void*>(items), top, n * sizeof(Value));
   low_ += n * sizeof(Value);
@@ -88,145 +128,166 @@ bool Evaluator::TakeList(size_t mark, ListKind kind, Value* out, uint8_t flags) 
   return Steps(n / 8);
 }
 
-// --- Buffers -----------------------------------------------------------------------------------------
+// --- Marks -------------------------------------------------------------------------------------------
+//
+// Whether a byte of text is data is told by its address: the JSON text is data, the template and what
+// the host gives is not, and the work memory has a bit for each byte.
 
-bool Evaluator::Grow(Buffer* buffer, size_t more) {
-  if (more > kMaxText - buffer->used) return Exhausted() != nullptr;
-  const size_t wanted = buffer->used + more;
-  // What lies last in memory grows where it is.
-  if (buffer->bytes &&
-      reinterpret_cast<std::byte*>(buffer->bytes) + buffer->capacity == work_ + low_ &&
-      buffer->capacity % 8 == 0) {
-    if (!Allocate(wanted - buffer->capacity)) return false;
-    buffer->capacity =
-        static_cast<size_t>(work_ + low_ - reinterpret_cast<std::byte*>(buffer->bytes));
-    return true;
-  }
-  size_t capacity = std::max(wanted, buffer->used * 2);
-  if (capacity > std::min(high_ - low_, kMaxText)) capacity = wanted;
-  capacity = (capacity + 7) & ~size_t{7};
-  char* bytes = static_cast<char*>(Allocate(capacity));
-  if (!bytes) return false;
-  if (buffer->used > 0) std::memcpy(bytes, buffer->bytes, buffer->used);
-  buffer->bytes = bytes;
-  buffer->capacity = capacity;
-  return Work(buffer->used);
+bool Evaluator::InWork(const char* s) const {
+  const auto* p = reinterpret_cast<const std::byte*>(s);
+  return std::less_equal<const std::byte*>()(work_, p) &&
+         std::less<const std::byte*>()(p, work_ + size_);
 }
 
-void Evaluator::MarkData(Buffer* buffer, size_t begin, size_t end) {
-  if (begin == end) return;
-  if (buffer->last_end == begin && buffer->n_spans > 0) {
-    if (buffer->n_spans <= buffer->span_capacity) buffer->spans[buffer->n_spans - 1].end = end;
-    buffer->last_end = end;
-    return;
+size_t Evaluator::RunOf(const char* s, size_t n, bool* data) const {
+  if (!InWork(s)) {
+    *data = std::less_equal<const char*>()(json_.data(), s) &&
+            std::less<const char*>()(s, json_.data() + json_.size());
+    return n;
   }
-  if (buffer->n_spans >= buffer->span_capacity && !buffer->fixed) {
-    const size_t capacity = buffer->n_spans * 2 + 2;
-    TemplateSpan* spans = Make<TemplateSpan>(capacity);
-    if (!spans) return;  // the error is noticed by whoever appends next
-    std::copy(buffer->spans, buffer->spans + buffer->n_spans, spans);
-    buffer->spans = spans;
-    buffer->span_capacity = capacity;
-  }
-  if (buffer->n_spans < buffer->span_capacity) buffer->spans[buffer->n_spans] = {begin, end};
-  ++buffer->n_spans;
-  buffer->last_end = end;
-}
-
-bool Evaluator::Append(Buffer* buffer, std::string_view s, bool data) {
-  if (s.empty()) return status_.ok();
-  if (!Work(s.size())) return false;
-  const size_t begin = buffer->used;
-  if (buffer->fixed) {
-    if (s.size() > options_.max_output - std::min(options_.max_output, begin)) {
-      return FailStatus(ResourceExhausted("template: line %u: more than %zu bytes of text", line_,
-                                          options_.max_output));
+  const size_t first = static_cast<size_t>(reinterpret_cast<const std::byte*>(s) - work_);
+  const auto bit = [&](size_t i) { return (bits_[i / 8] >> i % 8 & 1) != 0; };
+  *data = bit(first);
+  const uint8_t whole = *data ? 0xFF : 0;
+  size_t i = first + 1;
+  while (i < first + n) {
+    if (i % 8 == 0 && first + n - i >= 8 && bits_[i / 8] == whole) {
+      i += 8;
+    } else if (bit(i) == *data) {
+      ++i;
+    } else {
+      break;
     }
-    if (begin < buffer->capacity) {
-      std::memcpy(buffer->bytes + begin, s.data(), std::min(s.size(), buffer->capacity - begin));
-    }
-  } else {
-    if (s.size() > buffer->capacity - begin && !Grow(buffer, s.size())) return false;
-    std::memcpy(buffer->bytes + begin, s.data(), s.size());
   }
-  buffer->used = begin + s.size();
-  if (data) MarkData(buffer, begin, buffer->used);
-  return status_.ok();
-}
-
-bool Evaluator::AppendString(Buffer* buffer, const Value& string) {
-  const size_t begin = buffer->used;
-  const Buffer* const from = string.buffer;
-  if (!Append(buffer, string.text(), !from && (string.flags & kFlagData) != 0)) return false;
-  if (!from) return true;
-  const size_t first = static_cast<size_t>(string.s - from->bytes), last = first + string.n;
-  const TemplateSpan* span =
-      std::partition_point(from->spans, from->spans + from->n_spans,
-                           [first](const TemplateSpan& s) { return s.end <= first; });
-  // Its spans may become more while they are copied if both are the same text; they lie behind.
-  for (const TemplateSpan* end = from->spans + from->n_spans; span < end && span->begin < last;
-       ++span) {
-    MarkData(buffer, begin + std::max(span->begin, first) - first,
-             begin + std::min(span->end, last) - first);
-    if (!Steps(1)) return false;
-  }
-  return status_.ok();
+  return i - first;
 }
 
 bool Evaluator::AllData(const Value& string) const {
-  const Buffer* const from = string.buffer;
-  if (!from) return (string.flags & kFlagData) != 0;
-  const size_t first = static_cast<size_t>(string.s - from->bytes), last = first + string.n;
-  const TemplateSpan* span =
-      std::partition_point(from->spans, from->spans + from->n_spans,
-                           [first](const TemplateSpan& s) { return s.end <= first; });
-  return span < from->spans + from->n_spans && span->begin <= first && span->end >= last;
+  bool data = false;
+  return RunOf(string.s, string.n, &data) == string.n && data;
+}
+
+void Evaluator::SetMarks(const char* s, size_t n, bool data) {
+  size_t i = static_cast<size_t>(reinterpret_cast<const std::byte*>(s) - work_);
+  const size_t end = i + n;
+  const auto set = [&] {
+    const uint8_t mask = static_cast<uint8_t>(1u << i % 8);
+    bits_[i / 8] = static_cast<uint8_t>(data ? bits_[i / 8] | mask : bits_[i / 8] & ~mask);
+    ++i;
+  };
+  while (i < end && i % 8 != 0) set();
+  if (end - i >= 8) {
+    std::memset(bits_ + i / 8, data ? 0xFF : 0, (end - i) / 8);
+    i += (end - i) / 8 * 8;
+  }
+  while (i < end) set();
+}
+
+// --- Buffers -----------------------------------------------------------------------------------------
+
+bool Evaluator::Grow(Buffer* buffer, size_t more) {
+  const size_t used = buffer->used;
+  if (more > kMaxText - used) return Exhausted();
+  const size_t wanted = used + more;
+  auto* const end = reinterpret_cast<std::byte*>(buffer->bytes) + buffer->capacity;
+  if (buffer->bytes && end == work_ + low_) {
+    // What lies last in memory grows where it is.
+    if (!Allocate(wanted - buffer->capacity)) return false;
+  } else {
+    size_t capacity = std::max(wanted, used * 2);
+    if (capacity > std::min(high_ - low_, kMaxText)) capacity = wanted;
+    char* bytes = static_cast<char*>(Allocate(capacity));
+    Buffer moved{bytes, 0, capacity};
+    if (!bytes) return false;
+    if (used > 0 && !AppendString(&moved, String({buffer->bytes, used}))) return false;
+    *buffer = moved;
+  }
+  buffer->capacity =
+      static_cast<size_t>(work_ + low_ - reinterpret_cast<std::byte*>(buffer->bytes));
+  return true;
+}
+
+bool Evaluator::Append(Buffer* buffer, std::string_view s, bool data) {
+  const size_t begin = buffer->used, end = begin + s.size();
+  if (s.empty()) return true;
+  if (!Work(s.size())) return false;
+  if (buffer != &result_) {
+    if (s.size() > buffer->capacity - begin && !Grow(buffer, s.size())) return false;
+    std::memcpy(buffer->bytes + begin, s.data(), s.size());
+    SetMarks(buffer->bytes + begin, s.size(), data);
+    buffer->used = end;
+    return true;
+  }
+  if (end > options_.max_output) {
+    return FailCode(StatusCode::kResourceExhausted, "more than %zu bytes of text",
+                    options_.max_output);
+  }
+  if (begin < buffer->capacity) {
+    std::memcpy(buffer->bytes + begin, s.data(), std::min(s.size(), buffer->capacity - begin));
+  }
+  buffer->used = end;
+  if (!data) return true;
+  if (n_spans_ > 0 && span_end_ == begin) {
+    if (n_spans_ <= spans_.size()) spans_[n_spans_ - 1].end = end;
+  } else {
+    if (n_spans_ < spans_.size()) spans_[n_spans_] = {begin, end};
+    ++n_spans_;
+  }
+  span_end_ = end;
+  return true;
+}
+
+bool Evaluator::AppendString(Buffer* buffer, const Value& string) {
+  for (size_t i = 0; i < string.n;) {
+    bool data = false;
+    const size_t n = RunOf(string.s + i, string.n - i, &data);
+    if (!Append(buffer, {string.s + i, n}, data) || !Steps(1)) return false;
+    i += n;
+  }
+  return true;
 }
 
 bool Evaluator::Finish(const Buffer& buffer, Value* out) {
-  Buffer* kept = Make<Buffer>();
-  if (!kept) return false;
-  *kept = buffer;
   *out = String({buffer.bytes, buffer.used});
-  out->buffer = kept;
   return true;
 }
 
-bool Evaluator::NewText(std::string_view s, Value* out, uint8_t flags) {
-  char* bytes = static_cast<char*>(Allocate(s.size()));
-  if (!bytes || !Work(s.size())) return false;
-  std::memcpy(bytes, s.data(), s.size());
-  *out = String({bytes, s.size()}, flags);
-  return true;
-}
-
-bool Evaluator::Concatenate(const Value& left, const Value& right, Value* out) {
-  const bool markup = ((left.flags | right.flags) & kFlagMarkup) != 0;
-  if (!markup && right.n == 0) return *out = left, true;
-  if (!markup && left.n == 0) return *out = right, true;
-  Buffer* const buffer = left.buffer;
-  if (!markup && buffer && left.s + left.n == buffer->bytes + buffer->used &&
-      right.n <= buffer->capacity - buffer->used) {
-    // The text that `left` is the end of goes on: building a text piece by piece stays linear.
-    Value longer = left;
-    longer.n += right.n;
-    if (!AppendString(buffer, right)) return false;
-    *out = longer;
-    return true;
+bool Evaluator::Concatenate(const Value* parts, uint32_t n, Value* out) {
+  size_t more = 0;
+  uint8_t markup = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    more += i > 0 ? parts[i].n : 0;
+    markup |= parts[i].flags & kFlagMarkup;
   }
-  Buffer fresh;
-  const size_t total = size_t{left.n} + right.n;
-  // A text that was put together already is likely to grow on.
-  if (!Grow(&fresh,
-            buffer && !markup ? std::min(total * 2, std::max(total, (high_ - low_) / 4)) : total)) {
-    return false;
+  Buffer buffer;
+  uint32_t next = 0;
+  Tail* open = &tails_[next_tail_];
+  bool goes_on = false;
+  for (Tail& tail : tails_) {
+    if (!markup && parts[0].n > 0 && tail.end == parts[0].s + parts[0].n) {
+      goes_on = true;
+      open = &tail;
+    }
   }
-  for (const Value* part : {&left, &right}) {
-    const bool escape = markup && !(part->flags & kFlagMarkup);
-    if (!(escape ? AppendEscaped(&fresh, *part) : AppendString(&fresh, *part))) return false;
+  if (goes_on && static_cast<size_t>(open->limit - open->end) >= more) {
+    // The text that the first part is the end of goes on: building a text bit by bit is linear.
+    buffer = {const_cast<char*>(parts[0].s), parts[0].n,
+              static_cast<size_t>(open->limit - parts[0].s)};
+    next = 1;
+  } else {
+    // A text that goes on for a second time is likely to do so again.
+    const size_t total = parts[0].n + more;
+    if (!Grow(&buffer, goes_on && total < (high_ - low_) / 8 ? total * 2 : total)) return false;
   }
-  if (!Finish(fresh, out)) return false;
-  if (markup) out->flags = kFlagMarkup;
+  for (; next < n; ++next) {
+    const bool escape = markup && !(parts[next].flags & kFlagMarkup);
+    if (!(escape ? AppendEscaped(&buffer, parts[next]) : AppendString(&buffer, parts[next]))) {
+      return false;
+    }
+  }
+  if (!goes_on) next_tail_ = (next_tail_ + 1) % kTails;
+  *open = {buffer.bytes + buffer.used, buffer.bytes + buffer.capacity};
+  *out = String({buffer.bytes, buffer.used}, markup);
   return true;
 }
 
@@ -237,11 +298,11 @@ bool Evaluator::AppendEscaped(Buffer* buffer, const Value& string) {
     if (!AppendString(buffer, Part(string, i, special - i))) return false;
     if (special == s.size()) break;
     const char c = s[special];
-    const std::string_view entity = c == '&'    ? "&amp;"
-                                    : c == '<'  ? "&lt;"
-                                    : c == '>'  ? "&gt;"
-                                    : c == '\'' ? "&#39;"
-                                                : "&#34;";
+    const char* entity = c == '&'    ? "&amp;"
+                         : c == '<'  ? "&lt;"
+                         : c == '>'  ? "&gt;"
+                         : c == '\'' ? "&#39;"
+                                     : "&#34;";
     if (!Append(buffer, entity, AllData(Part(string, special, 1)))) return false;
     i = special + 1;
   }
@@ -278,7 +339,10 @@ bool Evaluator::Find(std::string_view text, std::string_view what, size_t from, 
       *at = i;
       break;
     }
-    if (looked > 65536 && !Work(std::exchange(looked, 0))) return false;
+    if (looked > 65536) {
+      if (!Work(looked)) return false;
+      looked = 0;
+    }
   }
   return Work(looked);
 }
@@ -295,7 +359,10 @@ bool Evaluator::FindLast(std::string_view text, std::string_view what, size_t en
       *at = i;
       break;
     }
-    if (looked > 65536 && !Work(std::exchange(looked, 0))) return false;
+    if (looked > 65536) {
+      if (!Work(looked)) return false;
+      looked = 0;
+    }
   }
   return Work(looked);
 }
@@ -314,5 +381,25 @@ size_t Evaluator::OffsetOf(std::string_view text, size_t character) const {
   }
   return i;
 }
+
+int FindWord(const char* words, std::string_view word) {
+  for (int i = 0; *words; ++i) {
+    const size_t n = std::strlen(words);
+    if (word == std::string_view(words, n)) return i;
+    words += n + 1;
+  }
+  return -1;
+}
+
+const char* WordAt(const char* words, uint32_t i) {
+  while (i-- > 0) words += std::strlen(words) + 1;
+  return words;
+}
+
+// --- Results -----------------------------------------------------------------------------------------
+
+bool Give(Value v, Value* out) { return *out = v, true; }
+bool GiveInt(int64_t i, Value* out) { return *out = Int(i), true; }
+bool GiveBool(bool b, Value* out) { return *out = Bool(b), true; }
 
 }  // namespace samara::template_runtime

@@ -9,11 +9,10 @@
 namespace samara::template_runtime {
 namespace {
 
-constexpr const char* kDays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                 "Thursday", "Friday", "Saturday"};
-constexpr const char* kMonths[] = {"January",   "February", "March",    "April",
-                                   "May",       "June",     "July",     "August",
-                                   "September", "October",  "November", "December"};
+constexpr char kDays[] = "Sunday\0Monday\0Tuesday\0Wednesday\0Thursday\0Friday\0Saturday\0";
+constexpr char kMonths[] =
+    "January\0February\0March\0April\0May\0June\0July\0August\0September\0October\0November\0"
+    "December\0";
 
 struct Clock {
   TemplateTime t;
@@ -86,14 +85,14 @@ bool MakeField(char code, const Clock& c, Field* f) {
   };
   switch (code) {
     case 'a':
-      return text(kDays[c.weekday], 3);
+      return text(WordAt(kDays, static_cast<uint32_t>(c.weekday)), 3);
     case 'A':
-      return text(kDays[c.weekday]);
+      return text(WordAt(kDays, static_cast<uint32_t>(c.weekday)));
     case 'b':
     case 'h':
-      return text(kMonths[t.month - 1], 3);
+      return text(WordAt(kMonths, static_cast<uint32_t>(t.month - 1)), 3);
     case 'B':
-      return text(kMonths[t.month - 1]);
+      return text(WordAt(kMonths, static_cast<uint32_t>(t.month - 1)));
     case 'c':
       return format("%a %b %e %H:%M:%S %Y");
     case 'C':

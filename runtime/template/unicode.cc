@@ -23,20 +23,10 @@ std::span<const uint8_t> Table(Property property) {
   switch (property) {
     case Property::kPrintable:
       return kPrintable;
-    case Property::kAlpha:
-      return kAlpha;
-    case Property::kDecimal:
-      return kDecimal;
-    case Property::kDigit:
-      return kDigit;
-    case Property::kNumeric:
-      return kNumeric;
     case Property::kUpperOnly:
       return kUpperOnly;
-    case Property::kCased:
-      return kCased;
     default:
-      return kIgnorable;
+      return kCased;
   }
 }
 
@@ -84,6 +74,11 @@ bool IsSpace(uint32_t cp) {
   return (cp >= 9 && cp <= 13) || (cp >= 28 && cp <= 32) || cp == 0x85 || cp == 0xA0 ||
          cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 ||
          cp == 0x202F || cp == 0x205F || cp == 0x3000;
+}
+
+bool IsCaseIgnorable(uint32_t cp) {
+  return cp == '\'' || cp == '.' || cp == ':' || cp == '^' || cp == '`' || cp == 0xAD ||
+         cp == 0xB7 || (cp >= 0x300 && cp <= 0x36F) || cp == 0x2018 || cp == 0x2019;
 }
 
 uint32_t MapCase(uint32_t cp, Case to, uint32_t out[3]) {

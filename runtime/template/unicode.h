@@ -10,13 +10,8 @@ namespace samara::template_runtime {
 
 enum class Property : uint8_t {
   kPrintable,
-  kAlpha,
-  kDecimal,
-  kDigit,
-  kNumeric,
   kUpperOnly,  // upper case without a lower-case form
   kCased,
-  kIgnorable,  // does not end a word for the final sigma
 };
 
 // Remembers the last run of characters that was looked up: a text's characters are close together.
@@ -32,6 +27,9 @@ class PropertyReader {
 };
 
 bool IsSpace(uint32_t cp);  // str.isspace
+
+// Does not end a word for the final sigma: the usual ones of Unicode's Case_Ignorable.
+bool IsCaseIgnorable(uint32_t cp);
 
 enum class Case : uint8_t { kUpper, kLower, kTitle };
 // Up to three characters; returns how many. The final sigma is the caller's.

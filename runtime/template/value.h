@@ -1,5 +1,6 @@
-// The values of the evaluator. All of them lie in the work memory, none is ever freed; lists and
-// dicts do not change once they are made (the sandbox forbids it), so slices share their elements.
+// The values of the evaluator. What they point to lies in the work memory, in the JSON text or in the
+// template. Lists and dicts do not change once they are made (the sandbox forbids it), so slices
+// share their elements.
 #ifndef SAMARA_RUNTIME_TEMPLATE_VALUE_H_
 #define SAMARA_RUNTIME_TEMPLATE_VALUE_H_
 
@@ -27,14 +28,12 @@ enum class Kind : uint8_t {
   kFunction,
   kMethod,  // of a value
   kLoop,
-  kCycler,
-  kJoiner,
 };
 
-enum class ListKind : uint8_t { kList, kTuple, kIterator, kKeys, kValues, kItems, kGroup };
+enum class ListKind : uint8_t { kList, kTuple, kIterator, kKeys, kValues, kItems };
 
 enum ValueFlags : uint8_t {
-  kFlagData = 1,    // comes from the JSON text
+  kFlagData = 1,    // comes from the JSON text; not of strings: their bytes are marked
   kFlagMarkup = 2,  // a string that is safe for HTML
 };
 
@@ -48,16 +47,11 @@ enum class Absence : uint8_t {
 
 struct Value;
 
-// Text that was put together. Its spans tell which bytes are data.
+// Text under construction, in the work memory or (the result) in the caller's buffer.
 struct Buffer {
   char* bytes = nullptr;
-  size_t used = 0;  // may be more than capacity where `fixed`: what would be needed
+  size_t used = 0;  // of the result: may be more than the capacity, counted all the same
   size_t capacity = 0;
-  TemplateSpan* spans = nullptr;
-  size_t n_spans = 0;  // likewise
-  size_t span_capacity = 0;
-  size_t last_end = 0;  // of the last span; 0: there is none
-  bool fixed = false;   // the caller's
 };
 
 struct List {
@@ -87,8 +81,6 @@ struct Macro {
 };
 
 struct LoopState;
-struct Cycler;
-struct Joiner;
 struct Method;
 
 struct Value {
@@ -106,12 +98,8 @@ struct Value {
     Range* range;
     Macro* macro;
     LoopState* loop;
-    Cycler* cycler;
-    Joiner* joiner;
     Method* method;
   };
-  Buffer* buffer = nullptr;  // of a string whose marks are the buffer's; else kFlagData holds
-
   bool Is(Kind k) const { return kind == k; }
   bool IsString() const { return kind == Kind::kString; }
   bool IsInteger() const { return kind == Kind::kInt || kind == Kind::kBool; }
@@ -132,14 +120,6 @@ struct LoopState {
   Value changed;  // the last arguments of loop.changed, a tuple
 };
 
-struct Cycler {
-  List items;
-  uint32_t position;
-};
-struct Joiner {
-  Value separator;
-  bool used;
-};
 struct Method {
   Value self;
   uint8_t id;  // TemplateMethod
@@ -148,8 +128,6 @@ struct Method {
 enum OwnMethod : uint8_t {
   kOwnLoopCycle = 200,
   kOwnLoopChanged,
-  kOwnCyclerNext,
-  kOwnCyclerReset,
 };
 
 // Python's name of a type, for messages.
