@@ -128,6 +128,33 @@ TEST_CASE("templates: converted, rendered, tokenized, verified") {
   CHECK(Run({"samara-eval", package, "--tokenize", "x", "--tokens"}).exit_code == 2);
 }
 
+// A tokenizer that puts BOS before every text, and a template that writes it too.
+TEST_CASE("templates: one BOS, the template's") {
+  const TemporaryDirectory dir;
+  const std::string source = MakeSource(dir), package = dir / "out.samara";
+  WriteText(source + "/tokenizer.json", ReadBytes(SAMARA_TESTS_DIR "/tokenizer/data/llama3.json"));
+  WriteText(source + "/tokenizer_config.json",
+            R"({"bos_token": "<|begin|>", "added_tokens_decoder": {}, "chat_template":
+                "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}"})");
+  REQUIRE(Convert(source, package).exit_code == 0);
+  CHECK(Run({"samara-eval", package, "--tokenize", ""}).out == "[1200]\n");
+  CHECK(Run({"samara-eval", package, "--tokenize", "<|begin|>", "--parse-special"}).out ==
+        "[1200, 1200]\n");
+  CHECK(Render(package, "[]", {"--tokens"}).out == "[1200]\n");
+  // In a message, BOS is eight or so tokens of text: the same as without a template.
+  const std::string text = Run({"samara-eval", package, "--tokenize", "<|begin|>", "--no-bos"}).out;
+  CHECK(!Has(text, "1200"));
+  CHECK(Render(package, R"([{"content": "<|begin|>"}])", {"--tokens"}).out ==
+        "[1200, 1202, " + text.substr(1));
+  // Half a token of the template's does not become one with the message's other half.
+  WriteText(source + "/chat_template.jinja",
+            "{% for m in messages %}<|im_{{ m.content }}{% endfor %}");
+  REQUIRE(Convert(source, package).exit_code == 0);
+  const std::string halves = Render(package, R"([{"content": "start|>"}])", {"--tokens"}).out;
+  CHECK(halves == Run({"samara-eval", package, "--tokenize", "<|im_start|>", "--no-bos"}).out);
+  CHECK(!Has(halves, "1202"));
+}
+
 TEST_CASE("templates: several by name, their variables, and which is taken") {
   const TemporaryDirectory dir;
   const std::string source = MakeSource(dir), package = dir / "out.samara";

@@ -298,7 +298,7 @@ SAMARA_API size_t samara_render_work_size(const samara_model* model, size_t json
  * samara_last_error(); NOT_FOUND for a name that the package has not; UNSUPPORTED for a template that this version
  * cannot evaluate; RESOURCE_EXHAUSTED if a buffer is too small, with *n_bytes and *n_spans as needed if both are known
  * (else 0), or if the template takes too many steps, nests too deep or writes too much.
- * Any number of threads may render with one model. The time that strftime_now tells is the system's local time. */
+ * Any number of threads may render with one model; a call takes at most 256 KiB of stack. The time that strftime_now tells is the system's local time. */
 SAMARA_API samara_status samara_render(const samara_model* model, const char* template_name,
                                        const char* json, size_t json_bytes, void* work,
                                        size_t work_bytes, char* text, size_t capacity,
