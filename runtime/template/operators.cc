@@ -105,7 +105,7 @@ bool Evaluator::Equal(const Value& a, const Value& b, bool* out) {
       }
       if (a.list->n == 0) *out = true;
       Shallower();
-      return Steps(a.list->n / 8);
+      return Steps(a.list->n);
     }
     case Kind::kDict: {
       if (a.dict == b.dict) return *out = true, true;

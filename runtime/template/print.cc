@@ -99,6 +99,7 @@ bool Evaluator::Print(Buffer* buffer, const Value& v) {
 
 bool Evaluator::PrintRepr(Buffer* buffer, const Value& v, bool data) {
   data = data || (v.flags & kFlagData) != 0;
+  if (!Steps(4)) return false;
   char text[48];
   switch (v.kind) {
     case Kind::kUndefined:
@@ -157,6 +158,7 @@ bool Evaluator::PrintStringRepr(Buffer* buffer, const Value& v, bool data) {
   if (markup && !Append(buffer, "Markup(", data)) return false;
   if (!Append(buffer, {&quote, 1}, data)) return false;
   PropertyReader printable(Property::kPrintable);
+  if (!Work(s.size() * 8)) return false;
   for (size_t i = 0, plain = 0;;) {
     const Character c = i < s.size() ? CharacterAt(s, i) : Character{0, 0};
     const bool escape =
@@ -195,7 +197,7 @@ bool Evaluator::PrintStringRepr(Buffer* buffer, const Value& v, bool data) {
 
 bool Evaluator::PrintJsonString(Buffer* buffer, const Value& v, bool ascii, bool data) {
   const std::string_view s = v.text();
-  if (!Append(buffer, "\"", data)) return false;
+  if (!Append(buffer, "\"", data) || !Work(s.size() * 4)) return false;
   for (size_t i = 0, plain = 0;;) {
     const unsigned char b = i < s.size() ? static_cast<unsigned char>(s[i]) : 0;
     const bool escape = i < s.size() && (b < 0x20 || b == '"' || b == '\\' || (ascii && b >= 0x7F));
@@ -253,6 +255,7 @@ bool Evaluator::PrintJsonBreak(Buffer* buffer, const JsonStyle& style, uint32_t 
 bool Evaluator::PrintJson(Buffer* buffer, const Value& v, const JsonStyle& style, uint32_t level,
                           bool data) {
   data = data || (v.flags & kFlagData) != 0;
+  if (!Steps(4)) return false;
   char text[48];
   switch (v.kind) {
     case Kind::kNone:

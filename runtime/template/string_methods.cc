@@ -62,8 +62,9 @@ bool Evaluator::SplitSpace(const Value& self, int64_t limit, bool from_right, Va
   size_t begin = 0, n = 0;
   TrimSpace(s, true, true, &begin, &n);
   size_t end = begin + n;
-  if (!Work(s.size())) return false;
+  if (!Work(s.size() * 4)) return false;
   while (begin < end) {
+    if (!Steps(1)) return false;
     if (limit-- == 0) {
       // The rest keeps the white space at its far end.
       const Value rest = from_right ? Part(self, 0, end) : Part(self, begin, s.size() - begin);
@@ -101,6 +102,7 @@ bool Evaluator::Split(const Value& self, const Value& separator, int64_t limit, 
   size_t begin = 0, end = s.size();
   while (limit-- != 0) {
     size_t at = 0;
+    if (!Steps(1)) return false;
     if (!(from_right ? FindLast(s, by, end, &at) : Find(s, by, begin, &at))) return false;
     if (at == kNotFound) break;
     if (from_right) {
@@ -133,7 +135,7 @@ bool Evaluator::SplitLines(const Value& self, bool keep, Value* out) {
     i = next;
   }
   if (begin < s.size() && !Push(Part(self, begin, s.size() - begin))) return false;
-  return Work(s.size()) && TakeList(mark, ListKind::kList, out);
+  return Work(s.size() * 8) && TakeList(mark, ListKind::kList, out);
 }
 
 bool Evaluator::Replace(const Value& self, const Value& old, const Value& with, int64_t limit,
@@ -259,7 +261,7 @@ bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
   Buffer buffer;
   PropertyReader cased(Property::kCased);
   bool in_word = false;
-  if (!Grow(&buffer, s.size()) || !Work(s.size() * 8)) return false;
+  if (!Grow(&buffer, s.size()) || !Steps(s.size())) return false;
   for (size_t i = 0; i < s.size();) {
     const Character c = CharacterAt(s, i);
     Case to = how == method::kUpper ? Case::kUpper : Case::kLower;
@@ -307,7 +309,7 @@ bool Evaluator::ChangeCase(const Value& self, uint8_t how, Value* out) {
 bool Evaluator::IsMethod(const Value& self, uint8_t id, Value* out) {
   const std::string_view s = self.text();
   bool all = id == method::kIsAscii || !s.empty(), any = false;
-  if (!Work(s.size() * 16)) return false;
+  if (!Steps(s.size())) return false;
   for (size_t i = 0; i < s.size() && all;) {
     const Character c = CharacterAt(s, i);
     const uint32_t cp = c.code_point;

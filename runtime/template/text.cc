@@ -354,7 +354,7 @@ bool Evaluator::FindLast(std::string_view text, std::string_view what, size_t en
   size_t looked = 0;
   for (size_t i = end - what.size() + 1; i-- > 0;) {
     const size_t equal = EqualBytes(text.data() + i, what.data(), what.size());
-    looked += 1 + equal;
+    looked += 4 * (1 + equal);
     if (equal == what.size()) {
       *at = i;
       break;
@@ -371,7 +371,7 @@ bool Evaluator::CountCharacters(std::string_view text, size_t* n) {
   size_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   *n = count;
-  return Work(text.size());
+  return Work(text.size() * 4);  // and for finding the place of one of them
 }
 
 size_t Evaluator::OffsetOf(std::string_view text, size_t character) const {
