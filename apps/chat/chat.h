@@ -50,7 +50,8 @@ class Chat {
   bool SetParameter(std::string_view name, std::string_view value, std::string* error);
 
   // The conversation to a file, and what is computed to another beside it. False: *error says why.
-  bool Save(const std::string& path, std::string* error);
+  // *note: why what is computed was not saved, if it was not.
+  bool Save(const std::string& path, std::string* error, std::string* note);
   // *note: why what was computed could not be taken over, if it was not.
   bool Load(const std::string& path, std::string* error, std::string* note);
 

@@ -118,8 +118,9 @@ void FileCommand(bool save, const std::string& path, Chat* chat, Printer* printe
   if (path.empty()) {
     printer->Answer(save ? "/save FILE: which file?\n" : "/load FILE: which file?\n");
   } else if (save) {
-    const bool saved = chat->Save(path, &error);
-    printer->Answer(saved ? "saved to " + path + " and " + path + ".state\n" : error + '\n');
+    if (!chat->Save(path, &error, &note)) return printer->Answer(error + '\n');
+    if (!note.empty()) printer->Answer(note + "; the conversation alone is saved\n");
+    printer->Answer("saved to " + path + (note.empty() ? " and " + path + ".state\n" : "\n"));
   } else if (!chat->Load(path, &error, &note)) {
     printer->Answer(error + '\n');
   } else {

@@ -158,8 +158,9 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
   signals->Enter(Signals::State::kIdle);
   signals->SetModel(nullptr);
   if (!flags.save.empty() && (code == kExitOk || code == kExitInterrupted)) {
-    std::string error;
-    if (!chat.Save(flags.save, &error)) return Fail(kExitFailed, error);
+    std::string error, note;
+    if (!chat.Save(flags.save, &error, &note)) return Fail(kExitFailed, error);
+    if (!note.empty()) Note(note + "; the conversation alone is saved");
   }
   return code;
 }

@@ -115,8 +115,13 @@ Engine::State ReadState(const JsonValue& json) {
 
 }  // namespace
 
-bool Chat::Save(const std::string& path, std::string* error) {
-  const Engine::State& state = engine_.state();
+bool Chat::Save(const std::string& path, std::string* error, std::string* note) {
+  const std::string state_path = path + ".state";
+  const bool computed = samara_save(engine_.session(), state_path.c_str()) == SAMARA_OK;
+  if (!computed) {
+    *note = samara_last_error();
+    unlink(state_path.c_str());  // what lies there is of another conversation
+  }
   JsonWriter json;
   json.BeginObject();
   json.Member("format", kFormat);
@@ -135,27 +140,26 @@ bool Chat::Save(const std::string& path, std::string* error) {
   if (!conversation_.system.empty()) message({"system", conversation_.system, ""});
   for (const Message& m : conversation_.messages) message(m);
   json.EndArray();
-  json.Key("session");
-  json.BeginObject(true);
-  json.Member("tokens_hash", std::to_string(TokensHash(engine_.session())));
-  json.Member("text", state.text);
-  json.Member("anchor_tokens", uint64_t{state.anchor_tokens});
-  json.Member("slid_at", uint64_t{state.slid_at});
-  json.Key("marks");
-  json.BeginArray(true);
-  for (const Engine::Mark& mark : state.marks) {
+  if (computed) {
+    const Engine::State& state = engine_.state();
+    json.Key("session");
+    json.BeginObject(true);
+    json.Member("tokens_hash", std::to_string(TokensHash(engine_.session())));
+    json.Member("text", state.text);
+    json.Member("anchor_tokens", uint64_t{state.anchor_tokens});
+    json.Member("slid_at", uint64_t{state.slid_at});
+    json.Key("marks");
     json.BeginArray(true);
-    json.Uint(mark.bytes);
-    json.Uint(mark.tokens);
+    for (const Engine::Mark& mark : state.marks) {
+      json.BeginArray(true);
+      json.Uint(mark.bytes);
+      json.Uint(mark.tokens);
+      json.EndArray();
+    }
     json.EndArray();
+    json.EndObject();
   }
-  json.EndArray();
   json.EndObject();
-  json.EndObject();
-  if (samara_save(engine_.session(), (path + ".state").c_str()) != SAMARA_OK) {
-    *error = samara_last_error();
-    return false;
-  }
   return WriteFile(path, json.Finish(), error);
 }
 

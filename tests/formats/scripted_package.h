@@ -12,6 +12,7 @@ struct Script {
   uint32_t vocab = 0;
   std::vector<int32_t> eos_ids;
   std::vector<uint8_t> tokenizer;  // compiled tables of `vocab` ids; empty: none
+  std::function<Status(Package*)> extend;  // what else the package shall hold; may be empty
 };
 
 inline float ScriptedLogit(const Script& script, size_t position, uint32_t id) {
@@ -88,6 +89,7 @@ inline Status MakeScriptedPackage(const Script& script, std::vector<uint8_t>* fi
   }
   graph.outputs = {{5, OutputRole::kLogits}};
   package.entries.push_back(graph);
+  if (script.extend) SAMARA_RETURN_IF_ERROR(script.extend(&package));
   uint64_t file_bytes = 0;
   SAMARA_RETURN_IF_ERROR(writer.Finish(&package, &file_bytes));
   *file = std::move(sink.bytes);
