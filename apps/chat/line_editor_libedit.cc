@@ -93,21 +93,18 @@ class EditLineEditor : public LineEditor {
 
   ReadResult Read(const std::string& prompt, std::string* line) override {
     line->clear();
-    prompt_.clear();
-    if (terminal_.colour) {
-      prompt_ += kPromptMark;
-      prompt_ += L"\x1b[1m";
-      prompt_ += kPromptMark;
-    }
-    prompt_ += Wide(prompt);
-    if (terminal_.colour) {
-      prompt_ += kPromptMark;
-      prompt_ += L"\x1b[0m";
-      prompt_ += kPromptMark;
+    prompt_ = Wide(prompt);
+    if (terminal_.colour && prompt_.size() > 1) {
+      // Escape codes go before a character that takes a column: libedit drops those at the end.
+      const std::wstring mark(1, kPromptMark);
+      prompt_.insert(prompt_.size() - 1, mark + L"\x1b[0m" + mark);
+      prompt_.insert(0, mark + L"\x1b[1m" + mark);
     }
     NoteModeChanged();
     SetPasting(true);
-    interrupted_ = ended_ = false;
+    interrupted_ = interrupting_ = ended_ = false;
+    // Before the prompt: what is typed from then on is no longer shown by the terminal itself.
+    el_wset(line_, EL_PREP_TERM, 1);
     int n = 0;
     const wchar_t* text = el_wgets(line_, &n);
     SetPasting(false);
@@ -141,15 +138,21 @@ class EditLineEditor : public LineEditor {
 
   static int GetCharacter(EditLine* line, wchar_t* out) {
     EditLineEditor* self = Of(line);
+    constexpr wchar_t kToTheEnd = 0x05;
     for (;;) {
+      if (self->interrupting_) {
+        self->Discard();
+        return -1;
+      }
       const int code = self->input_.NextCodePoint();
       switch (code) {
         case Input::kEnd:
           self->ended_ = true;
           return 0;
-        case Input::kInterrupt:
-          self->Discard();
-          return -1;
+        case Input::kInterrupt:  // the cursor goes behind the text first
+          self->interrupting_ = true;
+          *out = kToTheEnd;
+          return 1;
         case Input::kResize:
           el_resize(line);
           self->Redraw();
@@ -232,7 +235,7 @@ class EditLineEditor : public LineEditor {
   EditLine* line_ = nullptr;
   HistoryW* history_ = nullptr;
   std::wstring prompt_;
-  bool interrupted_ = false, ended_ = false;
+  bool interrupting_ = false, interrupted_ = false, ended_ = false;
   std::string discarded_;
 };
 

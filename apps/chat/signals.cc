@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -65,18 +64,8 @@ void* Signals::Run(void* self) {
 }
 
 void Signals::Wait() {
-  const struct timespec second = {1, 0};
-  for (;;) {
-    // After a Ctrl-C the work has a second to stop by itself.
-    const int signal =
-        requested_ ? sigtimedwait(&signals_, nullptr, &second) : sigwaitinfo(&signals_, nullptr);
-    if (quit_) return;
-    if (signal > 0) {
-      Handle(signal);
-    } else if (errno == EAGAIN) {
-      CancelLate();
-    }
-  }
+  int signal = 0;
+  while (sigwait(&signals_, &signal) == 0 && !quit_) Handle(signal);
 }
 
 void Signals::Handle(int signal) {
@@ -95,6 +84,10 @@ void Signals::Interrupt() {
   pthread_mutex_lock(&mutex_);
   const State state = state_;
   const bool again = state == State::kWorking && requested_.exchange(true);
+  if (state == State::kWorking && !again && model_ != nullptr) {
+    cancelled_ = true;
+    samara_cancel(model_);
+  }
   pthread_mutex_unlock(&mutex_);
   if (state == State::kIdle || again) DieOf(SIGINT);
   if (state == State::kEditing) {
@@ -102,15 +95,6 @@ void Signals::Interrupt() {
     const ssize_t ignored = write(pipe_[1], &note, 1);
     (void)ignored;
   }
-}
-
-void Signals::CancelLate() {
-  pthread_mutex_lock(&mutex_);
-  if (state_ == State::kWorking && requested_ && model_ != nullptr && !cancelled_) {
-    cancelled_ = true;
-    samara_cancel(model_);
-  }
-  pthread_mutex_unlock(&mutex_);
 }
 
 void Signals::Enter(State state) {

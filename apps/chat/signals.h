@@ -24,9 +24,8 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   // What Ctrl-C does. kIdle: it ends the program, as it does by default. kEditing: a note for the
-  // line editor. kWorking: the first one sets requested(), the second one ends the program; where
-  // the work does not stop by itself within a second, the model's step is cancelled (that loses the
-  // session's state, so it is the last resort).
+  // line editor. kWorking: the first one sets requested() and cancels the model's step, the second
+  // one ends the program.
   enum class State { kIdle, kEditing, kWorking };
   void Enter(State state);
   bool requested() const { return requested_; }
@@ -44,7 +43,6 @@ class Signals {
   void Wait();
   void Handle(int signal);
   void Interrupt();
-  void CancelLate();
 
   sigset_t signals_;
   pthread_t thread_;

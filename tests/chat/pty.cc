@@ -25,6 +25,9 @@ double Since(Clock::time_point begin) {
 }  // namespace
 
 Pty::Pty(const std::vector<std::string>& arguments, const PtyOptions& options) {
+  for (const std::string& pair : options.environment) {
+    if (pair == "TERM=dumb" || pair == "NO_COLOR=1") prompt_ = "> ";
+  }
   struct winsize size {};
   size.ws_row = static_cast<unsigned short>(options.rows);
   size.ws_col = static_cast<unsigned short>(options.columns);

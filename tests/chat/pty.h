@@ -29,7 +29,7 @@ class Pty {
   // the program has ended without it.
   bool Expect(const std::string& text);
   // Until the program waits for a line.
-  bool ExpectPrompt() { return Expect("> "); }
+  bool ExpectPrompt() { return Expect(prompt_); }
   void Resize(int rows, int columns);
   void Signal(int signal);
   // Reads until the program ends. Its exit code, 128 + signal, or -1 after ten seconds.
@@ -45,6 +45,7 @@ class Pty {
   pid_t pid_ = -1;
   bool over_ = false;
   std::string seen_;
+  std::string prompt_ = ">\x1b[0m ";  // bold, where there are colours
   size_t found_ = 0;
 };
 
