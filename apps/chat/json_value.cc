@@ -76,7 +76,7 @@ class Parser {
       if (!Take(':')) return Wrong("':'");
       JsonValue member;
       if (!Value(depth + 1, &member)) return false;
-      value->members.emplace_back(std::move(key), std::move(member));
+      value->members.push_back({std::move(key), std::move(member)});
     } while (Take(','));
     return Take('}') || Wrong("',' or '}'");
   }
@@ -174,8 +174,8 @@ class Parser {
 }  // namespace
 
 const JsonValue* JsonValue::Find(std::string_view key) const {
-  for (const auto& [name, value] : members) {
-    if (name == key) return &value;
+  for (const JsonMember& member : members) {
+    if (member.name == key) return &member.value;
   }
   return nullptr;
 }

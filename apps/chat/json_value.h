@@ -6,10 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace samara::apps {
+
+struct JsonMember;
 
 struct JsonValue {
   enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
@@ -17,7 +18,7 @@ struct JsonValue {
   bool boolean = false;
   std::string text;  // of a string; of a number as it is written
   std::vector<JsonValue> items;
-  std::vector<std::pair<std::string, JsonValue>> members;
+  std::vector<JsonMember> members;
 
   const JsonValue* Find(std::string_view key) const;  // nullptr: none
   // A member's string, bool or number; nothing if it is absent or of another kind.
@@ -25,6 +26,11 @@ struct JsonValue {
   std::optional<bool> Bool(std::string_view key) const;
   std::optional<uint64_t> Uint(std::string_view key) const;
   std::optional<uint64_t> AsUint() const;
+};
+
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 // Nothing, and what is wrong in *error, if the text is not one value, is deeper than 64 levels or

@@ -191,7 +191,7 @@ TEST_CASE("parameters are set by name, checked, and found when mistyped") {
                                                         {"think", "on"},
                                                         {"think", "default"},
                                                         {"hide_reasoning", "on"}}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     CHECK(SetParameter(name, value, &settings, &error));
     CHECK(ParameterText(settings, name) == value);
   }
@@ -203,7 +203,7 @@ TEST_CASE("parameters are set by name, checked, and found when mistyped") {
   }
   for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
            {"temp", "-1"}, {"temp", "nan"}, {"top_p", "1.5"}, {"top_k", "-3"}, {"seed", "1x"}}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     CHECK_FALSE(SetParameter(name, value, &settings, &error));
   }
   CHECK_FALSE(SetParameter("tmep", "1", &settings, &error));
