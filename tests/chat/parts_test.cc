@@ -191,7 +191,8 @@ TEST_CASE("parameters are set by name, checked, and found when mistyped") {
                                                         {"think", "on"},
                                                         {"think", "default"},
                                                         {"hide_reasoning", "on"}}) {
-    CAPTURE(std::string(name));
+    const std::string &name = pair.first, &value = pair.second;
+    CAPTURE(name);
     CHECK(SetParameter(name, value, &settings, &error));
     CHECK(ParameterText(settings, name) == value);
   }
@@ -201,9 +202,10 @@ TEST_CASE("parameters are set by name, checked, and found when mistyped") {
     CHECK_FALSE(SetParameter(name, "nonsense", &settings, &error));
     CHECK(error.find(name + ": got nonsense, wanted ") == 0);
   }
-  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& pair : std::vector<std::pair<std::string, std::string>>{
            {"temp", "-1"}, {"temp", "nan"}, {"top_p", "1.5"}, {"top_k", "-3"}, {"seed", "1x"}}) {
-    CAPTURE(std::string(name));
+    const std::string &name = pair.first, &value = pair.second;
+    CAPTURE(name);
     CHECK_FALSE(SetParameter(name, value, &settings, &error));
   }
   CHECK_FALSE(SetParameter("tmep", "1", &settings, &error));
