@@ -14,10 +14,10 @@
  *   - Strings are UTF-8, zero-terminated unless a length goes with them. Sizes are bytes, times are seconds, positions
  *     and lengths are tokens, unless said. Pointers of a model's info or metadata are valid until it is closed.
  *   - Threads: functions without a handle, and all that take a `const samara_model*`, may be called by any thread at any
- *     time. A session is used by one thread at a time; different sessions of a model may be used at the same time, and
- *     calls that compute, or that make, close, fork, rewind or reset sessions, then wait for each other. Logits stay
- *     until the model's next step, whoever takes it: threads that step sessions of their own keep others out from step
- *     to samara_sample, or feed the last token again when they get SAMARA_FAILED_PRECONDITION.
+ *     time. A session is used by one thread at a time, by `const` functions too; different sessions of a model may be
+ *     used at the same time, and calls that compute, or that make, close, fork, rewind or reset sessions, then wait for
+ *     each other. Logits stay until the model's next step, whoever takes it: threads that step sessions of their own keep
+ *     others out from step to samara_sample, or feed the last token again when they get SAMARA_FAILED_PRECONDITION.
  *   - A model's sessions are closed before it. Every close accepts NULL.
  *   - A samara_step that fails after it has begun to compute poisons the sessions that took part: feed, step, rewind,
  *     fork, save and reads of results answer SAMARA_FAILED_PRECONDITION until samara_session_reset or samara_restore. A
@@ -298,7 +298,8 @@ SAMARA_API size_t samara_render_work_size(const samara_model* model, size_t json
  * samara_last_error(); NOT_FOUND for a name that the package has not; UNSUPPORTED for a template that this version
  * cannot evaluate; RESOURCE_EXHAUSTED if a buffer is too small, with *n_bytes and *n_spans as needed if both are known
  * (else 0), or if the template takes too many steps, nests too deep or writes too much.
- * Any number of threads may render with one model; a call takes at most 256 KiB of stack. The time that strftime_now tells is the system's local time. */
+ * Any number of threads may render with one model; a call takes at most 256 KiB of stack. The time that strftime_now
+ * tells is the system's local time. */
 SAMARA_API samara_status samara_render(const samara_model* model, const char* template_name,
                                        const char* json, size_t json_bytes, void* work,
                                        size_t work_bytes, char* text, size_t capacity,
@@ -526,7 +527,7 @@ SAMARA_API samara_status samara_reply_get_statistics(const samara_session* sessi
                                                      samara_reply_statistics* statistics);
 
 /* From any thread and from signal handlers: the running step and following ones end with SAMARA_CANCELLED, within 200 ms,
- * until cleared. Sessions of a step that was running are poisoned, as it ends in its middle. */
+ * until cleared. What was computed before stays. NULL does nothing. */
 SAMARA_API void samara_cancel(samara_model* model);
 SAMARA_API void samara_cancel_clear(samara_model* model);
 
