@@ -173,7 +173,7 @@ TEST_CASE("JSON: what is read is what was written, and what is none is refused")
 TEST_CASE("parameters are set by name, checked, and found when mistyped") {
   Settings settings;
   std::string error;
-  for (const auto& [name, value] :
+  for (const auto& pair :
        std::vector<std::pair<std::string, std::string>>{{"temp", "0.7"},
                                                         {"top_k", "40"},
                                                         {"top_p", "0.9"},
