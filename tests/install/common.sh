@@ -10,17 +10,20 @@ warnings=(-Wall -Wextra -Werror)
 clean() { env -u LD_LIBRARY_PATH "$@"; }  # as a shell of somebody else
 # finds the libraries of a tree: TREE/lib or the like
 libdir() { dirname "$(find "$1" -name libsamara.a)"; }
-# Both must print the tree's own model's text.
 model() {  # TREE
   "$1/bin/samara-bench" --make-random tiny --type q8_0 -o "$scratch/tiny.samara" >/dev/null
 }
-# COMMAND... MODEL-less : runs an example, whose output must begin with the prompt and go on.
+# EXAMPLE MODEL PROMPT BEGIN: its output begins with BEGIN and goes on, is the same for the same MODEL, and a file that is
+# not there is an error that names it.
 run_example() {
-  clean "$@" "$scratch/tiny.samara" "Once upon" >"$scratch/out" || { bad "$* failed"; return; }
-  [[ $(head -c 9 "$scratch/out") == "Once upon" ]] || bad "$*: the output does not begin with the prompt"
-  [[ $(wc -c <"$scratch/out") -gt 12 ]] || bad "$*: the model wrote nothing"
-  cmp -s "$scratch/out" "$scratch/want" || { [[ ! -e $scratch/want ]] || bad "$*: another text than before"; }
-  cp "$scratch/out" "$scratch/want"
-  if clean "$@" "$scratch/none.samara" x >/dev/null 2>"$scratch/error"; then bad "$*: no error without a model"; fi
-  grep -q none.samara "$scratch/error" || bad "$*: the error does not name the file: $(cat "$scratch/error")"
+  local want=$scratch/want.$(basename "$2")
+  clean "$1" "$2" "$3" >"$scratch/out" || { bad "$1 failed"; return; }
+  [[ $(head -c ${#4} "$scratch/out") == "$4" ]] || bad "$1: the output does not begin with $4"
+  [[ $(wc -c <"$scratch/out") -gt $((${#4} + 2)) ]] || bad "$1: the model wrote nothing"
+  [[ ! -e $want ]] || cmp "$scratch/out" "$want" || bad "$1: another text than before"
+  cp "$scratch/out" "$want"
+  if clean "$1" "$scratch/none.samara" x >/dev/null 2>"$scratch/error"; then bad "$1: no error without a model"; fi
+  grep -q none.samara "$scratch/error" || bad "$1: the error does not name the file: $(cat "$scratch/error")"
 }
+run_reply() { run_example "$1" "$scratch/tiny.samara" "Once upon" "Once upon"; }
+run_chat() { run_example "$1" "$chat_package" '[{"role":"user","content":"Who \"are\" you?"}]' ""; }

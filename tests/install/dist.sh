@@ -21,7 +21,7 @@ model "$there"
 lib=$(libdir "$there")
 "$CC" "$there/share/doc/samara/examples/reply.c" -I"$there/include" -L"$lib" -lsamara -Wl,-rpath,"$lib" \
   -o "$scratch/reply"
-run_example "$scratch/reply"
+run_reply "$scratch/reply"
 
 # The sources, where they come from a repository.
 if [[ -e $source/.git ]]; then
