@@ -20,6 +20,7 @@ void AddPromptFlags(CLI::App* app, Flags* flags) {
   app->add_option("FILE", flags->model, "a .samara file")->required();
   CLI::Option* prompt = app->add_option("-p,--prompt", flags->prompt, "one turn, then exit");
   app->add_option("--file", flags->file, "the prompt from a file, or from standard input (-)")
+      ->type_name("FILE")
       ->excludes(prompt);
   app->add_option("--system", flags->system, "system message")->type_name("TEXT");
   app->add_flag("--raw", flags->raw, "no chat template: print prompt + continuation");

@@ -54,7 +54,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_flag("--tokens", flags->tokens, "with --render: print the ids of the text instead");
   app->add_option("--perplexity", flags->perplexity,
                   "perplexity on a text file (- for standard input)")
-      ->type_name("TEXT");
+      ->type_name("TEXTFILE");
   app->add_option(
          "--kl", flags->other,
          "divergence from another package, on TEXT, --ids, or 256 tokens sampled from that package")

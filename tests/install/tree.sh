@@ -28,6 +28,15 @@ for file in include/samara/samara.h share/man/man3/samara.3 share/doc/samara/LIC
   [[ -s $tree/$file ]] || bad "no $file"
 done
 
+# What has to be on the machine.
+needed='libsamara\.so\.0|libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib[cm]\.so\.6|ld-linux[-a-z0-9_]*\.so\.[0-9]+'
+for file in "$tree"/bin/* "$lib/libsamara.so"; do
+  allowed=$needed
+  [[ $file != */samara-chat ]] || allowed+='|libedit\.so\.2'
+  readelf -d "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' >"$scratch/needed"
+  if grep -vxE "$allowed" "$scratch/needed"; then bad "$file needs the above"; fi
+done
+
 # Nothing in it knows where it was built or installed.
 if grep -rlF -e "$build" -e "$scratch" "$tree"; then bad "the above have a path of the build or of the prefix"; fi
 # No test, no tool.
