@@ -116,9 +116,12 @@ Status ThreadPool::StartWorkers(const std::vector<uint32_t>& processors) {
       reinterpret_cast<uintptr_t>(stacks_) % page_bytes == 0 && stack_bytes_ % page_bytes == 0;
   guard_bytes_ = aligned && stack_bytes_ >= 4 * page_bytes ? page_bytes : 0;
 
-  // Signals of the program are handled by the program's threads.
+  // Signals of the program are handled by the program's threads, but for those that a thread's own
+  // instruction raises: a program may have a handler for a mapped file that was cut (SIGBUS), and the
+  // system would end the process where it is blocked.
   sigset_t all, before;
   sigfillset(&all);
+  for (const int own : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&all, own);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = 0;
   for (uint32_t i = 0; i + 1 < n_running_ && error == 0; ++i) {

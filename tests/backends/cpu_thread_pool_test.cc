@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -71,6 +72,37 @@ struct Counter {
     }
   }
 };
+
+TEST_CASE("thread pool: workers leave the program its signals, and get those that they raise") {
+  struct Masks {
+    std::atomic<uint32_t> seen{0};
+    sigset_t of_worker;
+    static void Task(const void* context, uint64_t, uint64_t, uint32_t worker) {
+      Masks& self = *static_cast<Masks*>(const_cast<void*>(context));
+      if (worker == 1) {
+        pthread_sigmask(SIG_BLOCK, nullptr, &self.of_worker);
+        self.seen = 1;
+      }
+      // Until the worker has its piece; it may be slow to wake.
+      for (int i = 0; i < 1000 && self.seen == 0; ++i) {
+        const struct timespec millisecond = {0, 1000000};
+        nanosleep(&millisecond, nullptr);
+      }
+    }
+  };
+  TestPool pool(2);
+  REQUIRE(pool.status.ok());
+  Masks masks;
+  const std::atomic<bool> never{false};
+  for (int i = 0; i < 20 && masks.seen == 0; ++i) pool.pool.Run(2, 1, Masks::Task, &masks, never);
+  REQUIRE(masks.seen == 1);
+  for (const int signal : {SIGINT, SIGTERM, SIGALRM, SIGCHLD}) {
+    CHECK(sigismember(&masks.of_worker, signal) == 1);
+  }
+  for (const int signal : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) {
+    CHECK(sigismember(&masks.of_worker, signal) == 0);
+  }
+}
 
 TEST_CASE("thread pool: every task once, for any number of threads") {
   const std::atomic<bool> never{false};

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "apps/chat/json_value.h"
 #include "tests/chat/model_file.h"
@@ -264,8 +265,10 @@ TEST_CASE("a pipe whose reader is gone ends the program quietly") {
   REQUIRE(waitpid(pid, &status, 0) == pid);
   CHECK(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGPIPE);
-  CHECK(ReadFile(err).find("samara-chat: the context is full") <= 0);  // nothing but slides
-  CHECK(ReadFile(err).find("write") == std::string::npos);
+  std::istringstream lines(ReadFile(err));
+  for (std::string line; std::getline(lines, line);) {  // nothing but slides, if any
+    CHECK(line.find("samara-chat: the context is full: going on") == 0);
+  }
 }
 
 TEST_CASE("saved at the end, taken up again: nothing is computed twice") {
