@@ -339,6 +339,14 @@ void GraphBuilder::SetLogits(Tensor logits) {
   writer_.graph().outputs.push_back({logits.id_, OutputRole::kLogits});
 }
 
+void GraphBuilder::SetHidden(Tensor hidden) {
+  static_cast<void>(Columns(hidden, "hidden"));
+  if (failed()) return;
+  Want(ShapeOf(hidden).dims[0] == outputs_, "hidden", "a row for each token",
+       "the rows of SelectOutputs");
+  writer_.graph().outputs.push_back({hidden.id_, OutputRole::kHidden});
+}
+
 void GraphBuilder::Drop(std::string pattern, std::string reason) {
   dropped_.push_back({std::move(pattern), std::move(reason), 0});
 }

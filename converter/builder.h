@@ -123,6 +123,9 @@ class GraphBuilder {
   // Rows of x whose results are wanted, then the rest of the graph works on those.
   Tensor SelectOutputs(Tensor x);
   void SetLogits(Tensor logits);
+  // The last hidden states, of selected rows: what embeddings are made of. Costs a run nothing but
+  // that they stay in the arena.
+  void SetHidden(Tensor hidden);
 
   // Tensors that this family leaves out: `pattern` with one '*' for anything. Missing ones are no
   // error.

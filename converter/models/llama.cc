@@ -39,6 +39,7 @@ Status BuildLlama(const Json& config, GraphBuilder* builder, uint64_t* trained_c
     x = l.Add(x, Mlp(l.In("mlp"), l.RmsNorm(x, "post_attention_layernorm", c.eps), c));
   }
   x = m.RmsNorm(builder->SelectOutputs(x), "norm", c.eps);
+  builder->SetHidden(x);
   builder->SetLogits(c.tied ? m.TiedLinear(x, "embed_tokens", c.vocab)
                             : root.Linear(x, "lm_head", c.vocab));
 

@@ -1,7 +1,7 @@
 // Every family against transformers in float32: tests/families/data has checkpoints of a few
-// thousand random weights, 64 token ids each and the logits that transformers computes
-// (make_goldens.py). Here the same directory is converted to an F32 package and run through the C
-// API.
+// thousand random weights, 64 token ids each and the logits and last hidden states that
+// transformers computes (make_goldens.py). Here the same directory is converted to an F32 package
+// and run through the C API.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -35,6 +35,7 @@ std::vector<T> ReadAll(const std::string& path) {
 
 struct Logits {
   std::vector<float> values;  // [n, vocab]
+  std::vector<float> hidden;  // [n, hidden_size]
   uint32_t vocab = 0;
 };
 
@@ -64,6 +65,9 @@ Logits Run(const std::string& package, const std::vector<int32_t>& ids, uint32_t
       REQUIRE(samara_logits(session, static_cast<int64_t>(row), &logits, &n) == SAMARA_OK);
       all.vocab = static_cast<uint32_t>(n);
       all.values.insert(all.values.end(), logits, logits + n);
+      REQUIRE_MESSAGE(samara_hidden(session, static_cast<int64_t>(row), &logits, &n) == SAMARA_OK,
+                      samara_last_error());
+      all.hidden.insert(all.hidden.end(), logits, logits + n);
     }
   }
   samara_session_close(session);
@@ -101,11 +105,15 @@ TEST_CASE("every family equals transformers in float32") {
     const double difference = Difference(one.values, want);
     MESSAGE(name << ": largest difference " << difference << " of the largest logit");
     CHECK(difference <= tolerance::kFamilyLogits);
+    const auto hidden = ReadAll<float>(data + "/hidden.bin");
+    CHECK(Difference(one.hidden, hidden) <= tolerance::kFamilyLogits);
     // A token at a time gives the same bits; so does every chunking between.
     for (uint32_t chunk : {1u, 7u}) {
       const Logits again = Run(package, ids, chunk, false);
       CHECK(std::memcmp(again.values.data(), one.values.data(),
                         one.values.size() * sizeof(float)) == 0);
+      CHECK(std::memcmp(again.hidden.data(), one.hidden.data(),
+                        one.hidden.size() * sizeof(float)) == 0);
     }
     // Composites by their decomposition: other roundings, same meaning.
     const Logits decomposed = Run(package, ids, 16, true);

@@ -2,17 +2,20 @@
 """Makes tests/families/data/*: tiny random checkpoints and their logits by transformers in float32.
 
 One folder a case: config.json, model.safetensors (bf16, so that both sides read the same values),
-tokenizer.json, ids.bin (64 little-endian i32) and logits.bin (64 x vocab little-endian f32).
+tokenizer.json, ids.bin (64 little-endian i32), logits.bin (64 x vocab little-endian f32) and hidden.bin (the last
+hidden states after the final norm, 64 x hidden_size).
 
 Made with: torch 2.15.0, transformers 5.23.0, safetensors 0.8.0, numpy 2.4.6. Seeds are fixed below. The
 checkpoints of half of the cases carry the older spelling of config.json (rope_theta and rope_scaling at the
 top), which transformers reads as well; those are reloaded from disk before the logits are computed.
 
-Usage: make_goldens.py   (writes beside itself)
+Usage: make_goldens.py            (writes beside itself)
+       make_goldens.py --hidden   (only hidden.bin, of the checkpoints that are there)
 """
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import torch
@@ -69,6 +72,20 @@ def tokenizer():
                                           vocab={w: i for i, w in enumerate(words[:256])}, merges=[]))
 
 
+def write_hidden(path, model, ids):
+    with torch.no_grad():
+        hidden = model.model(torch.tensor(ids[None].astype(np.int64))).last_hidden_state[0].numpy().astype("<f4")
+    assert hidden.shape == (N, BASE["hidden_size"])
+    hidden.tofile(os.path.join(path, "hidden.bin"))
+
+
+def add_hidden():
+    for name in CASES:
+        path = os.path.join(HERE, name)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+        write_hidden(path, model, np.fromfile(os.path.join(path, "ids.bin"), "<i4"))
+
+
 def main():
     for index, (name, (config, older)) in enumerate(CASES.items()):
         torch.manual_seed(1000 + index)
@@ -107,8 +124,9 @@ def main():
         assert logits.shape == (N, VOCAB)
         ids.tofile(os.path.join(path, "ids.bin"))
         logits.tofile(os.path.join(path, "logits.bin"))
+        write_hidden(path, model, ids)
         print(name, "largest |logit| %.3f" % np.abs(logits).max(), "std %.3f" % logits.std())
 
 
 if __name__ == "__main__":
-    main()
+    add_hidden() if sys.argv[1:] == ["--hidden"] else main()
