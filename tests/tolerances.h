@@ -78,6 +78,9 @@ inline constexpr double kSamplerLn = 4.5e-16;
 // Log-probabilities as binary32, against the C library in binary64: half a unit in the last place.
 inline constexpr double kLogprob = 6.1e-8;
 
+// Means of binary32 numbers that were printed: a rounding of each, 6e-8, and of the mean.
+inline constexpr double kNineDigits = 2e-7;
+
 // Logits of a graph that runs by its decompositions against the fused one, in units of the largest logit:
 // other orders of binary32 sums, a few layers deep.
 inline constexpr double kDecomposedLogits = 2e-5;

@@ -11,6 +11,7 @@
 #include "apps/common/render.h"
 #include "apps/common/text.h"
 #include "apps/eval/evaluate.h"
+#include "apps/eval/generate.h"
 
 namespace samara::apps {
 namespace {
@@ -28,6 +29,9 @@ struct Flags {
   std::string render, chat_template;
   bool tokens = false;
   std::string perplexity, other, other_kv_type;
+  GenerateFlags generate;
+  EmbedFlags embed;
+  bool json = false;
   RunFlags run;
 };
 
@@ -63,6 +67,9 @@ void AddFlags(CLI::App* app, Flags* flags) {
                   "with --kl: how OTHER keeps keys and values; default: as --kv-type says")
       ->type_name("T")
       ->check(CLI::IsMember(KvTypeNames()));
+  AddGenerateFlags(app, &flags->generate);
+  AddEmbedFlags(app, &flags->embed);
+  app->add_flag("--json", flags->json, "with --generate or --embed: one JSON object");
   AddRunFlags(app, &flags->run);
 }
 
@@ -220,27 +227,37 @@ int Run(const Flags& flags) {
   if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
   const int asked = (flags.tokenize ? 1 : 0) + (flags.render.empty() ? 0 : 1) +
                     (flags.perplexity.empty() ? 0 : 1) + (flags.other.empty() ? 0 : 1) +
-                    (flags.logits.empty() ? 0 : 1);
+                    (flags.logits.empty() ? 0 : 1) + (flags.generate.prompt ? 1 : 0) +
+                    (flags.embed.text ? 1 : 0);
   if (asked > 1)
     return Fail(kExitUsage,
-                "got several of --logits, --tokenize, --render, --perplexity and --kl, wanted one");
+                "got several of --logits, --tokenize, --render, --perplexity, --kl, --generate and "
+                "--embed, wanted one");
+  if (flags.json && !flags.generate.prompt && !flags.embed.text)
+    return Fail(kExitUsage, "--json goes with --generate or --embed only");
   if (flags.render.empty() && (flags.tokens || !flags.chat_template.empty()))
     return Fail(kExitUsage, "--template and --tokens go with --render only");
   if (!flags.text.empty() && flags.other.empty())
     return Fail(kExitUsage, flags.text + ": a text goes with --kl only");
   if (!flags.other_kv_type.empty() && flags.other.empty())
     return Fail(kExitUsage, "--kl-kv-type goes with --kl only");
+  const uint32_t tokenize_flags = TokenizeFlags(flags);
+  if (flags.generate.prompt)
+    return RunGenerate(flags.model, flags.generate, tokenize_flags, flags.json, flags.run);
+  if (flags.embed.text)
+    return RunEmbed(flags.model, flags.embed, tokenize_flags, flags.json, flags.run);
   if (flags.tokenize) return RunTokenize(flags);
   if (!flags.render.empty()) return RunRender(flags);
   if (!flags.perplexity.empty()) return RunPerplexity(flags);
   if (!flags.other.empty()) return RunDivergence(flags);
   if (!flags.logits.empty() || !flags.ids.empty()) return RunLogits(flags);
   return Fail(kExitUsage, "nothing to do",
-              "give --logits, --tokenize, --render, --perplexity or --kl");
+              "give --logits, --tokenize, --render, --perplexity, --kl, --generate or --embed");
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Prints logits, token ids and quality measures of a packed model.");
+  CLI::App app(
+      "Prints logits, token ids, replies, embeddings and quality measures of a packed model.");
   Flags flags;
   AddFlags(&app, &flags);
   if (const std::optional<int> code = Parse(&app, "samara-eval", argc, argv)) return *code;

@@ -64,6 +64,23 @@ TEST_CASE("F32: the greedy text is the one that the checkpoint's author publishe
   CHECK(Continue(Convert("f32")) == ExpectedText() + "\n");
 }
 
+TEST_CASE("F32: a reply of the library is that text, too, and ends before a stop string") {
+  const std::string file = Convert("f32"), prompt = "Once upon a time";
+  const std::string want = ExpectedText().substr(prompt.size());
+  const JsonDocument whole =
+      Parse("reply", Run({"samara-eval", file, "--generate", prompt, "-n", "100", "--json"}).out);
+  const std::string text(*whole.root().Find("text").String());
+  CHECK(text.size() > 200);
+  CHECK(want.starts_with(text.substr(0, std::min(text.size(), want.size()))));
+  const std::string stop = "little girl";
+  const size_t at = want.find(stop);
+  REQUIRE(at != std::string::npos);
+  const JsonDocument stopped = Parse(
+      "reply", Run({"samara-eval", file, "--generate", prompt, "--stop", stop, "--json"}).out);
+  CHECK(*stopped.root().Find("text").String() == want.substr(0, at));
+  CHECK(*stopped.root().Find("finish_reason").String() == "stop");
+}
+
 TEST_CASE("F32: logits agree with float64") {
   const Json expected = Expected().root().Find("logits");
   const Outcome outcome =
