@@ -219,7 +219,7 @@ def main():
             * min(1, (args.steps - step) / (args.steps - fall))
         )
         for group in adam.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * (1 if group["weight_decay"] else 2)  # gains are few and need room
         long = step % 8 == 7  # one step in eight has long conversations
         ids, weights, mask = rows.batch(
             step, args.rows // 2 if long else args.rows, 512 if long else 256, long

@@ -24,7 +24,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--vocab", type=int, default=1536)
-    parser.add_argument("-n", type=int, default=60000)
+    parser.add_argument("-n", type=int, default=30000)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
 

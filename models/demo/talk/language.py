@@ -73,4 +73,19 @@ def plural_of(s, rng):
     )
 
 
-ALL = [(opposite, 14), (opposite_unknown, 1), (plural_of, 8)]
+def repeat(s, rng):
+    """Copying, as such."""
+    pool = [n for n in NOUNS if rng.random() < 0.3] + [invented(rng).lower() for _ in range(10)]
+    words = " ".join(rng.sample(pool, rng.choice([1, 1, 2, 2, 3, 4])))
+    return (
+        s.say(
+            "{Repeat|Say|Please say|Please repeat|Can you say|Can you repeat|Repeat after me|Say"
+            " after me|Write|Now say|Copy|Echo}{:|:| the words| this:| the following:} [w]",
+            end=rng.choice(["", "", "."]),
+            w=words,
+        ),
+        words,
+    )
+
+
+ALL = [(opposite, 14), (opposite_unknown, 1), (plural_of, 8), (repeat, 7)]

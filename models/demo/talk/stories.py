@@ -42,7 +42,7 @@ FOUND = [
     "a shiny coin",
     "a small bell",
     "a blue stone",
-    "a lost mitten",
+    "a red mitten",
     "a wooden boat",
     "a silver spoon",
     "a yellow kite",

@@ -241,7 +241,7 @@ class Style:
             text = self._loosen(text)
         if self.slips and rng.random() < 0.5:
             text = self._slip(text)
-        text = capital(fill(text, slots))
+        text = capital(re.sub(r"\b([Aa]) (?=[aeio])", r"\1n ", fill(text, slots)))
         if self.lower:
             text = text.lower()
         if self.no_apostrophe:
