@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes conversations, one JSON line each: generate.py [-n 1000] [--seed 1] [--text]. Everything in them is made by
+"""Writes conversations, one JSON line each: generate.py [-n 1000] [--seed 1] [--text | --template]. Everything in them is made by
 talk/*: no text from elsewhere."""
 
 import argparse
@@ -40,11 +40,18 @@ def main():
     parser.add_argument("-n", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--text", action="store_true", help="for reading")
+    parser.add_argument(
+        "--template", action="store_true", help="as chat_template.jinja writes them, for perplexity"
+    )
     args = parser.parse_args()
     g = generator(args.seed)
     for _ in range(args.n):
         c = g.next()
-        if args.text:
+        if args.template:
+            system = [("system", c["system"])] if c["system"] else []
+            roles = [m for u, a in c["turns"] for m in (("user", u), ("assistant", a))]
+            print("".join(f"<|im_start|>{r}\n{t}<|im_end|>\n" for r, t in system + roles), end="")
+        elif args.text:
             if c["system"]:
                 print("S:", c["system"])
             for user, answer in c["turns"]:
