@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Writes conversations, one JSON line each: generate.py [-n 1000] [--seed 1] [--text | --template]. Everything in them is made by
-talk/*: no text from elsewhere."""
+"""Writes conversations, one JSON line each: generate.py [-n 1000] [--seed 1] [--text | --template].
+
+Everything in them is made by talk/*: no text from elsewhere.
+"""
 
 import argparse
 import json
