@@ -15,7 +15,7 @@ from talk.conversation import Generator  # noqa: E402
 
 
 def held_out_questions():
-    """User turns of the evaluation that training must not see: all but what is marked as common speech."""
+    """User turns of the evaluation that training must not see: all but common speech."""
     path = HERE / "eval" / "questions.json"
     if not path.exists():
         return []

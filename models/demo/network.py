@@ -41,7 +41,7 @@ def rms_norm(x, weight, eps=1e-6):
 
 
 def fake_q4_0(w):
-    """What Q4_0 makes of a matrix: blocks of 32, scale = the value of largest magnitude / -8 as f16."""
+    """What Q4_0 makes of a matrix: blocks of 32, f16 scale = value of largest magnitude / -8."""
     b = w.detach().reshape(-1, 32)
     top = b.gather(1, b.abs().argmax(1, keepdim=True))
     d = top / -8
@@ -101,7 +101,7 @@ class Network(nn.Module):
         return x * self.cos[:, :, :t] + turned * self.sin[:, :, :t]
 
     def forward(self, ids, mask, wanted, weights=None):
-        """Logits [n_wanted, vocab] at the flat positions wanted. weights maps a matrix's name to its stand-in."""
+        """Logits [n_wanted, vocab] at the flat positions wanted; weights: stand-ins for matrices."""
         w = lambda name, p: (weights[name] if weights and name in weights else p).to(self.type)
         b, t = ids.shape
         table = w("embed", self.embed)

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Trains the demo model on text that talk/ writes while training goes on. Everything follows from the seed.
+"""Trains the demo model on text that talk/ writes while training goes on. The seed fixes all.
 
-  train.py WORK --steps 6000            WORK/out has the tokenizer (train_tokenizer.py WORK/out) and gets the model;
-                                        WORK/checkpoint.pt the state, every --every seconds and at the end
-  train.py WORK --steps 9000 --resume   goes on
+  train.py WORK --steps 6000             WORK/out has the tokenizer (train_tokenizer.py WORK/out)
+                                         and gets the model; WORK/checkpoint.pt the state, every
+                                         --every seconds, at the end and on SIGTERM
+  train.py WORK --steps 6000 --resume    goes on
 
-The learning rate rises for --warmup steps, stays, and falls linearly to zero in the last --fall steps.
-In these on half of the matrices of each step, drawn anew, are seen as Q4_0 would store them, so that little is lost
-when they are. WORK/stable.pt is the state before the fall: give it as --from to train longer before falling.
+The learning rate rises for --warmup steps, stays, and falls linearly to zero in the last --fall
+steps. In these, half of the matrices, drawn anew each step, are seen as Q4_0 would store them, so
+that little is lost when they are. WORK/stable.pt is the state before the fall: give it as --from
+to train longer before falling.
 """
 
 import argparse
@@ -60,7 +62,7 @@ stop = []
 
 
 class Rows:
-    """Rows of conversations, packed; the state is a count, so that a resumed run sees the text that comes next."""
+    """Rows of packed conversations. Step and seed give them, so a resumed run sees what is next."""
 
     def __init__(self, tokenizer, seed):
         self.tokenizer, self.seed = tokenizer, seed
@@ -94,7 +96,7 @@ class Rows:
         return ids, weights, mask[:, None]
 
     def encode(self, c):
-        """Token ids and the weight of the loss for each as a target, in the form of chat_template.jinja."""
+        """Token ids as chat_template.jinja makes them, and the loss's weight of each as a target."""
         ids, weights = [], []
 
         def message(role, text, weight):

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Trains the byte-level BPE tokenizer on generated conversations and writes tokenizer.json, tokenizer_config.json
-(with the chat template) and special_tokens_map.json: train_tokenizer.py OUT [--vocab 1536] [-n 60000].
+"""Trains the byte-level BPE tokenizer on generated conversations.
+
+train_tokenizer.py OUT [--vocab 1536] [-n 30000] writes OUT/tokenizer.json and, with the chat
+template, OUT/tokenizer_config.json.
 """
 
 import argparse

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Replies of a Hugging Face directory, greedy, for score.py --command: reply_transformers.py DIR [--type bf16|f32]
-[--quant q4_0|q8_0] (matrices rounded as these types store them)."""
+"""Greedy replies of a Hugging Face directory, for score.py --command.
+
+reply_transformers.py DIR [--type bf16|f32] [--quant q4_0|q8_0]: with --quant the matrices are
+rounded as these types store them.
+"""
 
 import argparse
 import json

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Scores replies to questions.json.
 
-  score.py --command "PROGRAM ARGUMENTS"   runs PROGRAM once: it reads one JSON line a question from standard input,
-                                           {"id", "system" (maybe), "turns": [what the user says, ...]}, holds each
-                                           conversation and writes {"id", "replies": [one a turn]} a line
+  score.py --command "PROGRAM ARGUMENTS"   runs PROGRAM once: it reads a JSON line a question from
+                                           standard input, {"id", "system" (maybe), "turns": [what
+                                           the user says, ...]}, holds each conversation and writes
+                                           {"id", "replies": [one a turn]} a line
   score.py --replies FILE.jsonl            the same lines from a file
   score.py --check                         no question occurs in the training text as it is
 
-The last reply counts. It is right if one of "accept" is found in it and none of "reject": regular expressions, between
-word boundaries, on the reply in lower case and without punctuation. Ends with 1 if --least PERCENT is not reached.
+The last reply counts. It is right if one of "accept" is found in it and none of "reject": regular
+expressions, between word boundaries, on the reply in lower case and without punctuation. Ends with
+1 if --least PERCENT is not reached.
 """
 
 import argparse

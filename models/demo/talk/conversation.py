@@ -1,4 +1,4 @@
-"""Puts turns together. A conversation is {"system": text or None, "turns": [(user, reply), ...]}."""
+"""Puts turns together: {"system": text or None, "turns": [(user, reply), ...]}."""
 
 import random
 

@@ -1,7 +1,8 @@
 """What training never sees, so that the evaluation can ask for it.
 
-Three kinds: combinations of facts (these functions), names, towns and topics (these lists), and every user turn of
-eval/questions.json that is not common speech (talk/conversation.py drops a conversation that has one).
+Three kinds: combinations of facts (these functions); names, towns and topics (these lists); and
+the last turn of every conversation of eval/questions.json that is not common speech. Generator in
+talk/conversation.py drops what has one.
 """
 
 

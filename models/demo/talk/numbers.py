@@ -135,7 +135,7 @@ def word_problem(s, rng, training=True):
         )
         answer = (
             f"{a} minus {b} is {a - b}: {a - b}"
-            f" {thing[:-1] if a - b == 1 and thing not in ('leaves', 'boxes', 'radishes') else thing}."
+            f" {thing[:-1] if a - b == 1 and thing not in ('leaves', 'boxes') else thing}."
         )
     return (
         s.say(q, w=s.value(who) if who != "I" else "I", a=x, b=y, t=thing),

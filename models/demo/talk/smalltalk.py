@@ -1,4 +1,4 @@
-"""Greetings, thanks, goodbye, how are you, who are you. Each function returns (what the user types, the reply)."""
+"""Greetings, thanks, goodbye, who are you. A function returns (what the user types, reply)."""
 
 from talk.text import reply
 from talk.words import a_name

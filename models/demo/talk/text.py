@@ -1,6 +1,7 @@
 """Templates and the style of a user's typing.
 
-A template has alternatives ("Hello|{Hi|Hey}{ there|}"), at its top and in braces, which nest, and slots in brackets ("[name]").
+A template has alternatives ("Hello|{Hi|Hey}{ there|}"), at its top and in braces, which nest, and
+slots in brackets ("[name]").
 """
 
 import functools
@@ -8,7 +9,7 @@ import re
 
 
 def _parse(text, at, nested):
-    """Parses until the end or, when nested, until the brace that closes; returns (alternatives, position)."""
+    """Parses to the end or to the brace that closes; returns (alternatives, position)."""
     alternatives, sequence, literal = [], [], []
 
     def flush():
@@ -143,12 +144,10 @@ _OPENINGS = [
 ]
 
 
-_FILLERS = """really actually please just now again maybe perhaps then exactly here still also possibly quickly usually kindly today there
-for me""".replace(
-    "\n", " "
-).replace(
-    "for me", ""
-).split() + [
+_FILLERS = """
+really actually please just now again maybe perhaps then exactly here still also possibly quickly
+usually kindly today there
+""".split() + [
     "for me",
     "my friend",
     "do you think",
@@ -256,5 +255,5 @@ class Style:
 
 
 def normalize(text):
-    """Lower case, letters and digits and signs of sums; what two questions have in common when they are the same."""
+    """Lower case, letters, digits and signs of sums: equal for questions that are the same."""
     return re.sub(r"\s+", " ", re.sub(r"[^a-z0-9+\-=<>]+", " ", text.lower())).strip()

@@ -1,50 +1,73 @@
-"""Questions outside the topics: polite ignorance. The lists are long and partly invented, so that what is learned is
-"not one of my topics" and not a list."""
+"""Questions outside the topics: polite ignorance.
+
+The lists are long and partly invented, so that what is learned is "not one of my topics" and not a
+list.
+"""
 
 from talk.text import capital, pick, reply
 from talk.words import COLOURS, NOUNS, invented, plural
 
-COUNTRIES = """France Spain Italy Germany Japan China India Brazil Mexico Canada Egypt Kenya Norway Sweden Poland Greece Turkey Russia Peru Chile Cuba Ireland Scotland
-Austria Hungary Denmark Finland Iceland Morocco Nigeria Ghana Vietnam Thailand Nepal Iran Iraq Israel Ukraine Romania Belgium Holland Argentina Bolivia
-Indonesia Malaysia Korea Mongolia Ethiopia Texas California Florida Europe Africa Asia America""".split()
-PEOPLE = """Einstein Newton Mozart Bach Picasso Plato Darwin Cleopatra Caesar Columbus Galileo Lincoln Washington Gandhi Chopin Rembrandt Edison Tesla
-Curie Homer Dante Goethe Aristotle Socrates Churchill Elvis Madonna Hitchcock Hemingway Tolstoy Kafka Michelangelo Leonardo Copernicus Kepler Pythagoras Archimedes
-Marx Freud Kant Buddha Confucius Magellan""".split()
-TOPICS = """physics|chemistry|biology|history|geography|politics|economics|philosophy|religion|medicine|law|the stock market|the weather|football|tennis|hockey|golf|rugby|
-cooking|baking|gardening|fishing|sailing|music theory|jazz|painting|photography|architecture|poetry|theatre|ballet|movies|films|television|video games|
-quantum mechanics|relativity|evolution|genetics|atoms|electrons|black holes|galaxies|the moon|mars|jupiter|saturn|the solar system|earthquakes|hurricanes|glaciers|oceans|
-rivers|mountains|deserts|democracy|the constitution|elections|taxes|inflation|insurance|banks|money|credit cards|real estate|marketing|management|logistics|
-diabetes|cancer|headaches|fever|the flu|allergies|vitamins|proteins|antibiotics|surgery|the heart|the brain|the liver|blood pressure|sleep|diets|yoga|
-engines|bridges|airplanes|helicopters|rockets|satellites|telescopes|microscopes|lasers|batteries|solar panels|nuclear power|electricity|magnets|steel|plastic|glass|concrete|
-python|java|databases|algorithms|sorting|recursion|compilers|operating systems|encryption|blockchains|websites|html|spreadsheets|smartphones|the internet|robots|
-the roman empire|the middle ages|the renaissance|world war two|the french revolution|the vikings|the pyramids|the aztecs|knights|pirates|castles|kings and queens|
-geometry|calculus|statistics|probability|prime numbers|fractions|square roots|logarithms|triangles|matrices|pi|infinity|
-grammar|adjectives|spelling|rhymes|proverbs|novels|fairy tales|newspapers|advertising|fashion|jewellery|perfume|coffee machines|tea|wine|beer|cheese making|
-marriage|divorce|parenting|school|university|exams|homework|jobs|salaries|interviews|contracts|visas|tourism|hotels|trains|airports|traffic|bicycles|motorbikes|
-the opposite sex|dreams|love|happiness|death|time travel|ghosts|aliens|unicorns|dragons|magic|astrology|horoscopes|lotteries|card games|poker|puzzles|crosswords|
-skiing|surfing|boxing|karate|marathons|swimming records|the world cup|cricket|volleyball|cars|tractors|violins|pianos|trumpets|drums|flutes|operating rooms|paper|printing|
-bees wax|honey|salt mines|gold mining|diamonds|oil|coal power|wind power|climate change|recycling|pollution|rain forests|dolphins in the wild|trees|mushrooms|roses|seeds|soil|wheat|corn""".replace(
-    "\n", ""
-).split(
-    "|"
-)
-DISHES = """pizza|pancakes|an omelette|bread|soup|a cake|sushi|curry|rice|pasta|a salad|cookies|fried eggs|goulash|stew|dumplings|ice cream|jam|pie|roast beef|a burger|waffles|porridge|tacos|pudding""".split(
-    "|"
-)
-ACTS = """fix a car|tie a tie|drive a truck|learn to ski|lose weight|get rich|find a job|write a novel|plant a tree|build a house|paint a wall|repair a bicycle|buy a house|open a bank account|book a flight|
-change a tyre|iron a shirt|grow tomatoes|train for a marathon|play the piano|play the violin|learn Spanish|fly a plane|sail a boat|catch a fish|solve an equation|start a company|write a letter|
-write a poem|hack a computer|bake bread|cut hair|sew a dress|clean a window|pass an exam|stop smoking|sleep better|make friends|meditate|invest money|file my taxes|reset my phone|print a page|install a printer|
-knit a sweater|carve wood|weld steel|draw a portrait|take good photos|make a fire|survive in the desert|climb a mountain|become a doctor|become famous|speak in public|write an essay|cook dinner|cure a cold""".replace(
-    "\n", ""
-).split(
-    "|"
-)
-THINGS = """telephone|light bulb|wheel|steam engine|computer|radio|printing press|airplane|car|bicycle|telescope|compass|paper|gunpowder|camera|internet|television|elevator|zipper|clock|submarine|rocket|dynamite|battery|
-parachute|umbrella|toothbrush|pencil|typewriter|refrigerator|microwave|helicopter|piano|violin|mirror|glasses|thermometer|microscope|tractor|sewing machine""".replace(
-    "\n", ""
-).split(
-    "|"
-)
+COUNTRIES = """
+France Spain Italy Germany Japan China India Brazil Mexico Canada Egypt Kenya Norway Sweden
+Poland Greece Turkey Russia Peru Chile Cuba Ireland Scotland Austria Hungary Denmark Finland
+Iceland Morocco Nigeria Ghana Vietnam Thailand Nepal Iran Iraq Israel Ukraine Romania Belgium
+Holland Argentina Bolivia Indonesia Malaysia Korea Mongolia Ethiopia Texas California Florida
+Europe Africa Asia America
+""".split()
+PEOPLE = """
+Einstein Newton Mozart Bach Picasso Plato Darwin Cleopatra Caesar Columbus Galileo Lincoln
+Washington Gandhi Chopin Rembrandt Edison Tesla Curie Homer Dante Goethe Aristotle Socrates
+Churchill Elvis Madonna Hitchcock Hemingway Tolstoy Kafka Michelangelo Leonardo Copernicus
+Kepler Pythagoras Archimedes Marx Freud Kant Buddha Confucius Magellan
+""".split()
+TOPICS = """
+physics|chemistry|biology|history|geography|politics|economics|philosophy|religion|medicine|law
+the stock market|the weather|football|tennis|hockey|golf|rugby|cooking|baking|gardening|fishing
+sailing|music theory|jazz|painting|photography|architecture|poetry|theatre|ballet|movies|films
+television|video games|quantum mechanics|relativity|evolution|genetics|atoms|electrons
+black holes|galaxies|the moon|mars|jupiter|saturn|the solar system|earthquakes|hurricanes
+glaciers|oceans|rivers|mountains|deserts|democracy|the constitution|elections|taxes|inflation
+insurance|banks|money|credit cards|real estate|marketing|management|logistics|diabetes|cancer
+headaches|fever|the flu|allergies|vitamins|proteins|antibiotics|surgery|the heart|the brain
+the liver|blood pressure|sleep|diets|yoga|engines|bridges|airplanes|helicopters|rockets
+satellites|telescopes|microscopes|lasers|batteries|solar panels|nuclear power|electricity
+magnets|steel|plastic|glass|concrete|python|java|databases|algorithms|sorting|recursion
+compilers|operating systems|encryption|blockchains|websites|html|spreadsheets|smartphones
+the internet|robots|the roman empire|the middle ages|the renaissance|world war two
+the french revolution|the vikings|the pyramids|the aztecs|knights|pirates|castles
+kings and queens|geometry|calculus|statistics|probability|prime numbers|fractions|square roots
+logarithms|triangles|matrices|pi|infinity|grammar|adjectives|spelling|rhymes|proverbs|novels
+fairy tales|newspapers|advertising|fashion|jewellery|perfume|coffee machines|tea|wine|beer
+cheese making|marriage|divorce|parenting|school|university|exams|homework|jobs|salaries
+interviews|contracts|visas|tourism|hotels|trains|airports|traffic|bicycles|motorbikes
+the opposite sex|dreams|love|happiness|death|time travel|ghosts|aliens|unicorns|dragons|magic
+astrology|horoscopes|lotteries|card games|poker|puzzles|crosswords|skiing|surfing|boxing|karate
+marathons|swimming records|the world cup|cricket|volleyball|cars|tractors|violins|pianos
+trumpets|drums|flutes|operating rooms|paper|printing|bees wax|honey|salt mines|gold mining
+diamonds|oil|coal power|wind power|climate change|recycling|pollution|rain forests
+dolphins in the wild|trees|mushrooms|roses|seeds|soil|wheat|corn
+""".strip().replace("\n", "|").split("|")
+DISHES = """
+pizza|pancakes|an omelette|bread|soup|a cake|sushi|curry|rice|pasta|a salad|cookies|fried eggs
+goulash|stew|dumplings|ice cream|jam|pie|roast beef|a burger|waffles|porridge|tacos|pudding
+""".strip().replace("\n", "|").split("|")
+ACTS = """
+fix a car|tie a tie|drive a truck|learn to ski|lose weight|get rich|find a job|write a novel
+plant a tree|build a house|paint a wall|repair a bicycle|buy a house|open a bank account
+book a flight|change a tyre|iron a shirt|grow tomatoes|train for a marathon|play the piano
+play the violin|learn Spanish|fly a plane|sail a boat|catch a fish|solve an equation
+start a company|write a letter|write a poem|hack a computer|bake bread|cut hair|sew a dress
+clean a window|pass an exam|stop smoking|sleep better|make friends|meditate|invest money
+file my taxes|reset my phone|print a page|install a printer|knit a sweater|carve wood|weld steel
+draw a portrait|take good photos|make a fire|survive in the desert|climb a mountain
+become a doctor|become famous|speak in public|write an essay|cook dinner|cure a cold
+""".strip().replace("\n", "|").split("|")
+THINGS = """
+telephone|light bulb|wheel|steam engine|computer|radio|printing press|airplane|car|bicycle
+telescope|compass|paper|gunpowder|camera|internet|television|elevator|zipper|clock|submarine
+rocket|dynamite|battery|parachute|umbrella|toothbrush|pencil|typewriter|refrigerator|microwave
+helicopter|piano|violin|mirror|glasses|thermometer|microscope|tractor|sewing machine
+""".strip().replace("\n", "|").split("|")
 
 SORRY = [
     "{I am sorry, I don't know that.|I am sorry, I don't know that.|I am sorry, I don't know that."
