@@ -41,7 +41,7 @@ Flag Read(const CLI::Option& option) {
   flag.help = option.get_description();
   flag.group = option.get_group();
   flag.repeats = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
-  if (option.get_type_size() == 0) return flag;
+  if (option.get_items_expected_max() == 0) return flag;
   // The name of the type, then those of its checks, of which a list of choices is one.
   const std::string type = option.get_type_name();
   flag.value = flag.names.empty() ? option.get_name() : type.substr(0, type.find(':'));
