@@ -15,6 +15,14 @@ std::string Trimmed(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(" \n\t") - begin + 1));
 }
 
+// What can be done about a full context.
+std::string FullHint(bool interactive) {
+  return std::string(interactive ? "/reset begins anew, /undo takes the last turn back, "
+                                   "/params on_full slide goes on without the middle"
+                                 : "--on-full slide goes on without the middle") +
+         ", --ctx N makes room";
+}
+
 }  // namespace
 
 Chat::Chat(samara_model* model, samara_session* session, const Settings& settings,
@@ -70,6 +78,9 @@ TurnResult Chat::Retry() {
   const Message old = conversation_.messages.back();
   conversation_.messages.pop_back();
   const Message question = conversation_.messages.back();
+  if (settings_.sampling.temperature == 0) {
+    printer_->Note("at temperature 0 a reply is always the same; /params temp 0.7 lets it differ");
+  }
   const TurnResult result = Respond();
   // Without a new reply the old one stays.
   if (conversation_.messages.empty() || conversation_.messages.back().role != "assistant") {
@@ -157,7 +168,7 @@ TurnResult Chat::Respond() {
   Prompt prompt;
   dropped_ = 0;
   signals_->Enter(Signals::State::kWorking);
-  const EchoOff echo_off(options_.echo_off);
+  const EchoOff echo_off(options_.interactive);
   samara_status status = MakePrompt(model_, conversation_, settings_.inputs, &prompt);
   if (status != SAMARA_OK) return RefuseLibrary(status);
   status = engine_.Prepare(prompt, settings_.reply.on_full, &turn.prompt);
@@ -166,8 +177,7 @@ TurnResult Chat::Respond() {
     return Refuse(kExitUsage,
                   "the context is full: the conversation has " + std::to_string(turn.prompt.total) +
                       " tokens, the context " + std::to_string(engine_.capacity()) + " positions",
-                  "/reset begins anew, /undo takes the last turn back, --ctx N makes room, "
-                  "--on-full slide goes on without the middle");
+                  FullHint(options_.interactive));
   }
   if (turn.prompt.total == 0) {
     return Refuse(kExitUsage, "the prompt has no tokens and the model no token that begins a text",
@@ -207,8 +217,8 @@ TurnResult Chat::Finish(const Turn& turn) {
   }
   if (printer_->failed()) return TurnResult::kOutputClosed;
   if (turn.finish == SAMARA_FINISH_CONTEXT) {
-    printer_->Note("the context is full: " + std::to_string(turn.capacity) +
-                   " positions; /reset begins anew, --ctx N makes room, --on-full slide goes on");
+    printer_->Note("the context is full: " + std::to_string(turn.capacity) + " positions; " +
+                   FullHint(options_.interactive));
   }
   if (options_.statistics) printer_->Statistics(StatisticsLine(turn));
   return turn.finish == SAMARA_FINISH_CANCELLED ? TurnResult::kStopped : TurnResult::kDone;

@@ -30,7 +30,7 @@ struct ChatOptions {
   bool json = false;         // an object a turn instead of its text
   bool statistics = false;   // a line of numbers on stderr
   bool echo_prompt = false;  // print the prompt before the reply
-  bool echo_off = false;     // keys pressed during a reply are not shown
+  bool interactive = false;  // commands can be given, and keys pressed in a reply are not shown
 };
 
 class Chat {

@@ -134,7 +134,7 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
   chat_options.json = flags.json;
   chat_options.statistics = flags.statistics || (terminal.err && !flags.no_statistics);
   chat_options.echo_prompt = flags.raw && !interactive;
-  chat_options.echo_off = interactive;
+  chat_options.interactive = interactive;
   Chat chat(model.get(), session.get(), settings, chat_options, printer, signals,
             flags.run.no_mmap ? nullptr : &watch);
   if (!flags.system.empty()) chat.SetSystem(flags.system);

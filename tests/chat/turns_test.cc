@@ -175,7 +175,7 @@ TEST_CASE("a full context: stop says what can be done, slide goes on") {
   CHECK(turns[0].String("finish") == "context");
   CHECK(Number(turns[0], "context_used") == 64);
   for (int i : {1, 2}) CHECK(turns[static_cast<size_t>(i)].String("error"));
-  for (const char* way : {"/reset", "--ctx", "--on-full slide"}) {
+  for (const char* way : {"--ctx", "--on-full slide"}) {
     CHECK(outcome.err.find(way) != std::string::npos);
   }
   CHECK(outcome.exit_code == 2);
