@@ -288,7 +288,6 @@ enum TemplateCompare : uint32_t {
   X(EndsWith, "endswith", "s", 3) \
   X(Extend, "extend", "L", 1) \
   X(Find, "find", "s", 3) \
-  X(Format, "format", "s", 16) \
   X(Get, "get", "d", 2) \
   X(Index, "index", "slt", 3) \
   X(Insert, "insert", "L", 2) \

@@ -25,6 +25,15 @@ def ranges(mapping):
     return out
 
 
+def number(n):
+    """A variable-length number: seven bits a byte, the lowest first."""
+    data = []
+    while n >= 128:
+        data.append(n & 127 | 128)
+        n >>= 7
+    return data + [n]
+
+
 def case_table(name, convert, skip):
     simple, special = {}, []
     for cp in range(LAST):
@@ -37,12 +46,15 @@ def case_table(name, convert, skip):
             simple[cp] = ord(to)
         else:
             special.append((cp, [ord(c) for c in to]))
-    # First code point << 11 | steps behind it << 1 | (0: each code point, 1: every second), delta.
-    packed = []
+    # For each run: code points since the end of the run before, steps behind its first one << 1 |
+    # (0: each code point, 1: every second), delta << 1 | sign; as variable-length numbers.
+    data, end = [], 0
     for first, last, step, delta in ranges(simple):
         step = max(step, 1)
-        packed.append(f"{{{first << 11 | (last - first) // step << 1 | step - 1:#x}, {delta}}}")
-    write(f"constexpr CaseRange k{name}Ranges[]", packed, 5)
+        for n in (first - end, (last - first) // step << 1 | step - 1, abs(delta) << 1 | (delta < 0)):
+            data += number(n)
+        end = last + 1
+    write(f"constexpr uint8_t k{name}Ranges[]", [str(b) for b in data], 20)
     write(f"constexpr CaseSpecial k{name}Specials[]",
           [f"{{{cp:#x}, {{{', '.join(hex(c) for c in (to + [0, 0])[:3])}}}}}"
            for cp, to in special], 3)
@@ -61,11 +73,7 @@ def property_table(name, test):
     for cp in range(LAST + 1):
         now = cp < LAST and test(chr(cp))
         if now != state or cp == LAST:
-            n = run
-            while n >= 128:
-                data.append(n & 127 | 128)
-                n >>= 7
-            data.append(n)
+            data += number(run)
             run, state = 0, now
         run += 1
     write(f"constexpr uint8_t k{name}[]", [str(b) for b in data], 20)

@@ -5,9 +5,9 @@
 // strftime_now. What this subset lacks fails here, never at rendering: block, extends, include,
 // import, autoescape, do; recursive loops; *args and **kwargs in calls; the filters batch, center,
 // filesizeformat, forceescape, groupby, pprint, random, slice, striptags, truncate, urlencode, urlize,
-// wordcount, wordwrap and xmlattr; methods of strings that pad, encode or translate; cycler, joiner,
-// lipsum, self; names of variables beyond ASCII; escapes \N{...}; the name of a filter or test
-// of map, select and the like that is computed.
+// wordcount, wordwrap and xmlattr; methods of strings that format, pad, encode or translate; cycler,
+// joiner, lipsum, self; names of variables beyond ASCII; escapes \N{...}; the name of a filter or
+// test of map, select and the like that is computed.
 #ifndef SAMARA_CONVERTER_TEMPLATE_COMPILE_H_
 #define SAMARA_CONVERTER_TEMPLATE_COMPILE_H_
 

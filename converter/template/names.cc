@@ -204,9 +204,9 @@ TemplateMethod FindMethod(std::string_view name) {
 
 bool IsMissingMethod(std::string_view name) {
   static constexpr std::string_view kMissing[] = {
-      "casefold",     "center",    "encode",      "expandtabs", "format_map", "fromkeys",
-      "isidentifier", "isnumeric", "isprintable", "istitle",    "ljust",      "maketrans",
-      "rjust",        "swapcase",  "translate",   "zfill"};
+      "casefold",  "center",       "encode",    "expandtabs",  "format",  "format_map",
+      "fromkeys",  "isidentifier", "isnumeric", "isprintable", "istitle", "ljust",
+      "maketrans", "rjust",        "swapcase",  "translate",   "zfill"};
   return std::find(std::begin(kMissing), std::end(kMissing), name) != std::end(kMissing);
 }
 

@@ -239,7 +239,7 @@ bool Evaluator::GetPath(const Value& object, const Value& path, const Value& oth
       bool digits = key.n > 0 && key.n < 10;
       for (const char c : key.text()) {
         digits = digits && c >= '0' && c <= '9';
-        index = index * 10 + (c - '0');
+        if (digits) index = index * 10 + (c - '0');
       }
       if (digits) key = Int(index);
     }
@@ -347,7 +347,8 @@ bool Evaluator::At(const Sequence& sequence, uint32_t i, Value* out) {
 bool Evaluator::Slice(const Value& object, const Value bounds[3], Value* out) {
   if (object.Is(Kind::kUndefined)) return FailUndefined(object);
   const bool is_list = object.Is(Kind::kList) && object.list->kind <= ListKind::kTuple;
-  if (!object.IsString() && !is_list && !object.Is(Kind::kRange)) {
+  if (object.Is(Kind::kRange)) return FailUnsupported("slicing a range (add | list)");
+  if (!object.IsString() && !is_list) {
     return Fail("%s object cannot be sliced", TypeName(object));
   }
   size_t length = 0;
@@ -376,22 +377,6 @@ bool Evaluator::Slice(const Value& object, const Value bounds[3], Value* out) {
   int64_t count = 0;
   if (step > 0 && begin < end) count = (end - begin - 1) / step + 1;
   if (step < 0 && end < begin) count = (begin - end - 1) / (step == INT64_MIN ? n : -step) + 1;
-  if (object.Is(Kind::kRange)) {
-    Range* range = Make<Range>();
-    if (!range) return false;
-    const Range& r = *object.range;
-    const auto at = [&r](int64_t i) {  // may be one step beyond 64 bits
-      return static_cast<int64_t>(static_cast<uint64_t>(r.start) +
-                                  static_cast<uint64_t>(i) * static_cast<uint64_t>(r.step));
-    };
-    range->start = at(begin);
-    range->stop = at(end);
-    range->step = count > 1 ? r.step * step : r.step;
-    range->n = static_cast<uint32_t>(count);
-    *out = object;
-    out->range = range;
-    return true;
-  }
   if (object.IsString() && step == 1) {
     const size_t first = OffsetOf(object.text(), static_cast<size_t>(begin));
     const size_t bytes =

@@ -244,8 +244,8 @@ class Evaluator {
   bool Partition(const Value& self, const Value& separator, bool last, Value* out);
   bool ChangeCase(const Value& self, uint8_t how, Value* out);
   bool IsMethod(const Value& self, uint8_t id, Value* out);
-  bool FormatBraces(const Value& self, const Value* a, uint32_t n, Value* out);
   bool Strftime(const Value& format, Value* out);
+  bool AppendTime(Buffer* buffer, std::string_view format, const TemplateTime& t);
 
   // --- Filters and tests ---
   bool Filter(uint8_t id, const Value& v, const Value* p, uint32_t n, Value* out);

@@ -122,28 +122,18 @@ bool Evaluator::SortPairs(Value* pairs, uint32_t n, bool reverse) {
   return true;
 }
 
-// Elements of v sorted by the values at `path`: several paths with commas between compare as a list.
 bool Evaluator::FilterSort(const Value& v, const Value& path, bool reverse, bool case_sensitive,
                            Value* out) {
   Sequence sequence;
+  if (path.IsString() && path.text().find(',') != std::string_view::npos) {
+    return FailUnsupported("sorting by several attributes");
+  }
   if (!Iterate(v, &sequence)) return false;
   size_t mark = Mark();
   for (uint32_t i = 0; i < sequence.n; ++i) {
     Value item, looked, key;
     if (!At(sequence, i, &item)) return false;
-    if (path.IsString() && path.text().find(',') != std::string_view::npos) {
-      const std::string_view s = path.text();
-      const size_t keys = Mark();
-      for (size_t begin = 0; begin <= s.size();) {
-        const size_t end = std::min(s.find(',', begin), s.size());
-        if (!GetPath(item, Part(path, begin, end - begin), Value(), &looked) ||
-            !SortKey(looked, case_sensitive, &key) || !Push(key)) {
-          return false;
-        }
-        begin = end + 1;
-      }
-      if (!TakeList(keys, ListKind::kList, &key)) return false;
-    } else if (!GetPath(item, path, Value(), &looked) || !SortKey(looked, case_sensitive, &key)) {
+    if (!GetPath(item, path, Value(), &looked) || !SortKey(looked, case_sensitive, &key)) {
       return false;
     }
     if (!Push(key) || !Push(item)) return false;

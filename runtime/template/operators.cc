@@ -373,54 +373,28 @@ bool Evaluator::Power(const Value& a, const Value& b, Value* out) {
   return true;
 }
 
-// --- % of strings ------------------------------------------------------------------------------------
+// --- % of strings: s r d i f %, with width, precision, - and 0 ------------------------------------------------------------------------------------
 
 namespace {
 
 struct PercentSpec {
-  bool left = false, plus = false, space = false, zero = false, alternate = false;
+  bool left = false, zero = false;
   size_t width = 0;
   int precision = -1;
   char kind = '\0';
 };
 
-// The digits of a number for %d, %x, %f and the like; 0: not one of them.
+// A number for %d, %i or %f; 0: it does not fit.
 size_t PercentNumber(const PercentSpec& spec, const Value& v, char* out, size_t capacity) {
-  const int precision = spec.precision < 0 ? 6 : spec.precision;
-  std::to_chars_result result{out, std::errc()};
-  switch (spec.kind) {
-    case 'd':
-    case 'i':
-    case 'u': {
-      if (v.Is(Kind::kFloat) && !(std::fabs(v.d) < 9.2e18)) return 0;
-      const int64_t i = v.Is(Kind::kFloat) ? static_cast<int64_t>(v.d) : v.i;
-      result = std::to_chars(out, out + capacity, i);
-      break;
-    }
-    case 'x':
-    case 'X':
-    case 'o':
-      if (!v.IsInteger()) return 0;
-      result = std::to_chars(out, out + capacity, v.i, spec.kind == 'o' ? 8 : 16);
-      break;
-    default: {
-      const double d = AsDouble(v);
-      if (!std::isfinite(d)) return FloatText(d, out);
-      const char kind = static_cast<char>(spec.kind | 0x20);
-      result = std::to_chars(out, out + capacity, d,
-                             kind == 'f'   ? std::chars_format::fixed
-                             : kind == 'e' ? std::chars_format::scientific
-                                           : std::chars_format::general,
-                             precision);
-    }
-  }
-  if (result.ec != std::errc()) return 0;
-  if (spec.kind == 'X' || spec.kind == 'E' || spec.kind == 'G') {
-    for (char* p = out; p < result.ptr; ++p) {
-      if (*p >= 'a' && *p <= 'z') *p = static_cast<char>(*p - 32);
-    }
-  }
-  return static_cast<size_t>(result.ptr - out);
+  const double d = AsDouble(v);
+  if (spec.kind == 'f' && !std::isfinite(d)) return FloatText(d, out);
+  if (spec.kind != 'f' && v.Is(Kind::kFloat) && !(std::fabs(d) < 9.2e18)) return 0;
+  const auto result =
+      spec.kind == 'f'
+          ? std::to_chars(out, out + capacity, d, std::chars_format::fixed,
+                          spec.precision < 0 ? 6 : spec.precision)
+          : std::to_chars(out, out + capacity, v.Is(Kind::kFloat) ? static_cast<int64_t>(d) : v.i);
+  return result.ec == std::errc() ? static_cast<size_t>(result.ptr - out) : 0;
 }
 
 }  // namespace
@@ -430,7 +404,6 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
   const bool tuple = values.Is(Kind::kList) && values.list->kind == ListKind::kTuple;
   const uint32_t n = tuple ? values.list->n : 1;
   uint32_t used = 0;
-  bool by_name = false;
   Buffer buffer;
   for (size_t i = 0; i < s.size();) {
     const size_t percent = std::min(s.find('%', i), s.size());
@@ -439,30 +412,8 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
     i = percent + 1;
     PercentSpec spec;
     Value v;
-    if (i < s.size() && s[i] == '(') {
-      const size_t close = s.find(')', i);
-      if (close == std::string_view::npos) return Fail("incomplete format key");
-      if (!values.Is(Kind::kDict)) return Fail("format requires a mapping");
-      const Entry* entry = DictFindText(*values.dict, s.substr(i + 1, close - i - 1));
-      if (!entry)
-        return Fail("format: key %s is missing", Quoted(s.substr(i + 1, close - i - 1)).c_str());
-      v = entry->value;
-      by_name = true;
-      i = close + 1;
-    }
-    for (; i < s.size(); ++i) {
-      if (s[i] == '-')
-        spec.left = true;
-      else if (s[i] == '+')
-        spec.plus = true;
-      else if (s[i] == ' ')
-        spec.space = true;
-      else if (s[i] == '0')
-        spec.zero = true;
-      else if (s[i] == '#')
-        spec.alternate = true;
-      else
-        break;
+    for (; i < s.size() && (s[i] == '-' || s[i] == '0'); ++i) {
+      (s[i] == '-' ? spec.left : spec.zero) = true;
     }
     for (; i < s.size() && s[i] >= '0' && s[i] <= '9' && spec.width < 100000; ++i) {
       spec.width = spec.width * 10 + static_cast<size_t>(s[i] - '0');
@@ -479,11 +430,9 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
       if (!Append(&buffer, "%", false)) return false;
       continue;
     }
-    if (!by_name) {
-      if (used >= n) return Fail("not enough arguments for format string");
-      v = tuple ? values.list->items[used] : values;
-      ++used;
-    }
+    if (used >= n) return Fail("not enough arguments for format string");
+    v = tuple ? values.list->items[used] : values;
+    ++used;
     Value text;
     char digits[512];
     const bool data = (v.flags & kFlagData) != 0;
@@ -497,25 +446,20 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
       if (spec.precision >= 0) {
         text = Part(text, 0, OffsetOf(text.text(), static_cast<size_t>(spec.precision)));
       }
-    } else if (spec.kind != 0 && std::strchr("diuxXofFeEgG", spec.kind)) {
+    } else if (spec.kind == 'd' || spec.kind == 'i' || spec.kind == 'f') {
       if (!v.IsNumber() || v.Is(Kind::kBigInt)) {
         return Fail("%%%c format: a number is required, not %s", spec.kind, TypeName(v));
       }
-      if (spec.alternate) return FailUnsupported("flag # of a format");
-      size_t length = spec.plus && AsDouble(v) >= 0 ? 1 : spec.space && AsDouble(v) >= 0 ? 1 : 0;
-      if (length) digits[0] = spec.plus ? '+' : ' ';
-      const size_t written = PercentNumber(spec, v, digits + length, sizeof digits - length);
-      if (written == 0) return FailUnsupported("this number in a format");
-      length += written;
-      text = String({digits, length});
+      size_t length = PercentNumber(spec, v, digits, sizeof digits);
+      if (length == 0) return FailUnsupported("this number in a format");
       // Zeros go between sign and digits.
       if (spec.zero && !spec.left && length < spec.width && spec.width < sizeof digits) {
-        const size_t sign = digits[0] == '-' || digits[0] == '+' || digits[0] == ' ';
-        const size_t zeros = spec.width - length;
+        const size_t sign = digits[0] == '-', zeros = spec.width - length;
         std::memmove(digits + sign + zeros, digits + sign, length - sign);
         std::memset(digits + sign, '0', zeros);
-        text.n = static_cast<uint32_t>(spec.width);
+        length = spec.width;
       }
+      text = String({digits, length});
     } else {
       return FailUnsupported("this kind of format");
     }
@@ -536,7 +480,7 @@ bool Evaluator::FormatPercent(const Value& format, const Value& values, Value* o
       return false;
     }
   }
-  if (!by_name && used < n && (tuple || !values.Is(Kind::kDict))) {
+  if (used < n && (tuple || !values.Is(Kind::kDict))) {
     return Fail("not all arguments converted during string formatting");
   }
   if (!Finish(buffer, out)) return false;

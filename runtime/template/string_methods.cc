@@ -1,6 +1,5 @@
 // Methods of strings. Parts of a string keep their marks; so does what is made of its characters.
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "runtime/template/evaluator.h"
@@ -339,41 +338,6 @@ bool Evaluator::IsMethod(const Value& self, uint8_t id, Value* out) {
   return GiveBool(all && (any || (id != method::kIsUpper && id != method::kIsLower)), out);
 }
 
-// str.format without format specifications.
-bool Evaluator::FormatBraces(const Value& self, const Value* a, uint32_t n, Value* out) {
-  const std::string_view s = self.text();
-  Buffer buffer;
-  uint32_t next = 0;
-  for (size_t i = 0; i < s.size();) {
-    const size_t brace = std::min(s.find_first_of("{}", i), s.size());
-    if (!AppendString(&buffer, Part(self, i, brace - i))) return false;
-    if (brace == s.size()) break;
-    if (brace + 1 < s.size() && s[brace + 1] == s[brace]) {
-      if (!AppendString(&buffer, Part(self, brace, 1))) return false;
-      i = brace + 2;
-      continue;
-    }
-    const size_t close = s.find('}', brace);
-    if (s[brace] == '}' || close == std::string_view::npos) {
-      return Fail("single brace in a format string");
-    }
-    const std::string_view field = s.substr(brace + 1, close - brace - 1);
-    uint32_t index = next;
-    if (field.empty()) {
-      ++next;
-    } else {
-      const auto result = std::from_chars(field.data(), field.data() + field.size(), index);
-      if (result.ec != std::errc() || result.ptr != field.data() + field.size()) {
-        return FailUnsupported("this field of format()");
-      }
-    }
-    if (index >= n) return Fail("format: index %u out of range", index);
-    if (!Print(&buffer, a[index])) return false;
-    i = close + 1;
-  }
-  return Finish(buffer, out);
-}
-
 bool Evaluator::StringMethod(const Value& self, uint8_t id, const Value* a, uint32_t n,
                              Value* out) {
   switch (id) {
@@ -414,8 +378,6 @@ bool Evaluator::StringMethod(const Value& self, uint8_t id, const Value* a, uint
     case method::kPartition:
     case method::kRPartition:
       return Partition(self, a[0], id == method::kRPartition, out);
-    case method::kFormat:
-      return FormatBraces(self, a, n, out);
     case method::kFind:
     case method::kRFind:
     case method::kIndex:

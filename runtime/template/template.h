@@ -10,6 +10,9 @@
 //  - the test of a loop (`for x in y if test`) and the elements of map, select, reject and the like
 //    are computed at once, not while the loop runs
 //  - an object whose text Python would print with its address (a macro, a generator) is an error
+// Refused with UNSUPPORTED, since no chat template is known to need it: isalpha(), isdigit() and the
+// like of characters beyond ASCII, slices of a range, sorting by several attributes, formats with %
+// other than s r d i f, codes of strftime beyond those in time.cc.
 #ifndef SAMARA_RUNTIME_TEMPLATE_TEMPLATE_H_
 #define SAMARA_RUNTIME_TEMPLATE_TEMPLATE_H_
 

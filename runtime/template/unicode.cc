@@ -7,11 +7,6 @@
 namespace samara::template_runtime {
 namespace {
 
-// First code point << 11 | steps behind it << 1 | (0: each code point, 1: every second).
-struct CaseRange {
-  uint32_t range;
-  int32_t delta;
-};
 struct CaseSpecial {
   uint32_t code_point;
   uint16_t to[3];
@@ -30,14 +25,31 @@ std::span<const uint8_t> Table(Property property) {
   }
 }
 
-// In-range delta of a code point, 0 if there is none.
-int32_t Delta(std::span<const CaseRange> ranges, uint32_t cp) {
-  auto it = std::partition_point(ranges.begin(), ranges.end(),
-                                 [cp](const CaseRange& r) { return r.range >> 11 <= cp; });
-  if (it == ranges.begin()) return 0;
-  --it;
-  const uint32_t offset = cp - (it->range >> 11), shift = it->range & 1;
-  return offset >> shift <= (it->range >> 1 & 0x3FF) && (offset & shift) == 0 ? it->delta : 0;
+uint32_t Number(const uint8_t** p) {
+  uint32_t n = 0, shift = 0;
+  do {
+    n |= uint32_t{**p & 127u} << shift;
+    shift += 7;
+  } while (*(*p)++ & 128);
+  return n;
+}
+
+// Maps a code point if it is in one of the runs. Runs ascend: code points since the
+// end of the run before; steps behind its first one << 1 | (0: each code point, 1: every second);
+// delta << 1 | sign.
+bool MapRun(std::span<const uint8_t> runs, uint32_t cp, uint32_t* out) {
+  const uint8_t* p = runs.data();
+  for (uint32_t end = 0; p < runs.data() + runs.size();) {
+    const uint32_t first = end + Number(&p), steps = Number(&p), delta = Number(&p);
+    if (cp < first) break;
+    const uint32_t shift = steps & 1, offset = cp - first;
+    end = first + (steps >> 1 << shift) + 1;
+    if (cp >= end) continue;
+    if ((offset & shift) != 0) return false;
+    *out = delta & 1 ? cp - (delta >> 1) : cp + (delta >> 1);
+    return true;
+  }
+  return false;
 }
 
 uint32_t Special(std::span<const CaseSpecial> specials, uint32_t cp, uint32_t out[3]) {
@@ -53,17 +65,14 @@ uint32_t Special(std::span<const CaseSpecial> specials, uint32_t cp, uint32_t ou
 
 bool PropertyReader::operator()(uint32_t cp) {
   if (cp >= first_ && cp <= last_) return value_;
-  uint32_t begin = 0;
+  const std::span<const uint8_t> runs = Table(property_);
+  const uint8_t* p = runs.data();
+  uint32_t begin = 0, run = Number(&p);
   bool value = false;
-  uint32_t run = 0, shift = 0;
-  for (const uint8_t byte : Table(property_)) {
-    run |= uint32_t{byte & 127u} << shift;
-    shift += 7;
-    if (byte & 128) continue;
-    if (cp < begin + run) break;
+  while (cp >= begin + run && p < runs.data() + runs.size()) {
     begin += run;
+    run = Number(&p);
     value = !value;
-    run = shift = 0;
   }
   first_ = begin;
   last_ = begin + run - 1;
@@ -90,21 +99,16 @@ uint32_t MapCase(uint32_t cp, Case to, uint32_t out[3]) {
   }
   if (to == Case::kLower) {
     if (const uint32_t n = Special(kLowerSpecials, cp, out)) return n;
-    out[0] = cp + static_cast<uint32_t>(Delta(kLowerRanges, cp));
+    MapRun(kLowerRanges, cp, out);
     return 1;
   }
   if (to == Case::kTitle) {
     if (const uint32_t n = Special(kTitleSpecials, cp, out)) return n;
-    for (const CaseRange& r : kTitleRanges) {
-      const uint32_t offset = cp - (r.range >> 11), shift = r.range & 1;
-      if (offset >> shift <= (r.range >> 1 & 0x3FF) && (offset & shift) == 0) {
-        out[0] = cp + static_cast<uint32_t>(r.delta);
-        return 1;
-      }
-    }
+    // Only what differs from upper case.
+    if (MapRun(kTitleRanges, cp, out)) return 1;
   }
   if (const uint32_t n = Special(kUpperSpecials, cp, out)) return n;
-  out[0] = cp + static_cast<uint32_t>(Delta(kUpperRanges, cp));
+  MapRun(kUpperRanges, cp, out);
   return 1;
 }
 

@@ -50,6 +50,9 @@ Status WriteSeeds(const std::string& corpus) {
   Write(corpus + "/package_fuzz",
         bytes.substr(parsed.header.metadata_offset, parsed.header.metadata_bytes));
   Write(corpus + "/tables_fuzz", std::string(64, 'a') + bytes.substr(tables.offset, tables.bytes));
+  Write(corpus + "/template_fuzz",
+        std::string(1, '\0') +
+            "{% for m in messages if m.role %}{{ m['content'] | trim }}{% endfor %}");
   Write(corpus + "/tokenizer_fuzz", Read(source + "/tokenizer.json"));
   Write(corpus + "/safetensors_fuzz", Read(source + "/model.safetensors").substr(0, 4096));
   std::filesystem::remove_all(source);

@@ -58,7 +58,7 @@ TEST_CASE("text of the conversation stays marked, whatever is done with it") {
       {"{% set ns = namespace(t='') %}{% for x in l %}{% set ns.t = ns.t + x + ';' %}{% endfor %}"
        "{{ ns.t }}",
        "<p>;<q>;"},
-      {"{{ '%s|%d' % (s, n) }}{{ '{}!'.format(s) }}", "<ab cd>|<12ab cd>!"},
+      {"{{ '%s|%d' % (s, n) }}{{ s }}!", "<ab cd>|<12ab cd>!"},
       {"{{ ('a' + s) | e }}{{ ('\n' + s) | indent(2, true) }}", "a<ab cd>  \n  <ab cd>"},
       {"{{ s if s == 'ab cd' else 'no' }}", "<ab cd>"},
       {"{{ s | default('x') }}{{ nothing | default('x') }}", "<ab cd>x"},
