@@ -101,7 +101,7 @@ class Network(nn.Module):
         return x * self.cos[:, :, :t] + turned * self.sin[:, :, :t]
 
     def forward(self, ids, mask, wanted, weights=None):
-        """Logits [n_wanted, vocab] at the flat positions wanted; weights: stand-ins for matrices."""
+        """Logits [n_wanted, vocab] at the flat positions wanted; weights: matrices' stand-ins."""
         w = lambda name, p: (weights[name] if weights and name in weights else p).to(self.type)
         b, t = ids.shape
         table = w("embed", self.embed)
@@ -158,7 +158,7 @@ class Network(nn.Module):
                 }
             )
         save_file(
-            {n: t.detach().to(dtype).contiguous() for n, t in out.items()},
+            {n: t.detach().to("cpu", dtype).contiguous() for n, t in out.items()},
             folder / "model.safetensors",
             metadata={"format": "pt"},
         )

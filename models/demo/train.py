@@ -35,6 +35,7 @@ parser.add_argument(
     "--user-weight", type=float, default=0.1, help="weight of the loss at what the user types"
 )
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--device", default="cpu", help="cpu or cuda")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument(
     "--type",
@@ -96,7 +97,7 @@ class Rows:
         return ids, weights, mask[:, None]
 
     def encode(self, c):
-        """Token ids as chat_template.jinja makes them, and the loss's weight of each as a target."""
+        """Token ids as chat_template.jinja makes them; the loss's weight of each as a target."""
         ids, weights = [], []
 
         def message(role, text, weight):
@@ -145,7 +146,7 @@ class Muon:
 def main():
     torch.manual_seed(args.seed)
     tokenizer = Tokenizer.from_file(str(args.work / "out" / "tokenizer.json"))
-    net = Network()
+    net = Network().to(args.device)
     net.type = torch.bfloat16 if args.type == "bf16" else torch.float32
     c = net.config
     q, k, inner = (
@@ -179,7 +180,7 @@ def main():
     checkpoint = args.work / "checkpoint.pt"
     source = args.source or (checkpoint if args.resume and checkpoint.exists() else None)
     if source:
-        state = torch.load(source)
+        state = torch.load(source, map_location=args.device)
         net.load_state_dict(state["net"])
         adam.load_state_dict(state["adam"])
         for m, saved in zip(muon.momentum, state["muon"]):
@@ -226,6 +227,7 @@ def main():
         ids, weights, mask = rows.batch(
             step, args.rows // 2 if long else args.rows, 512 if long else 256, long
         )
+        ids, weights, mask = (x.to(args.device) for x in (ids, weights, mask))
         targets, w = ids.roll(-1, 1).flatten(), weights.roll(-1, 1).flatten()
         w[ids.shape[1] - 1 :: ids.shape[1]] = 0
         wanted = w.nonzero()[:, 0]
