@@ -81,9 +81,11 @@ TurnResult Chat::Retry() {
   if (settings_.sampling.temperature == 0) {
     printer_->Note("at temperature 0 a reply is always the same; /params temp 0.7 lets it differ");
   }
+  const size_t n = conversation_.messages.size();
   const TurnResult result = Respond();
   // Without a new reply the old one stays.
-  if (conversation_.messages.empty() || conversation_.messages.back().role != "assistant") {
+  if (conversation_.messages.size() != n + 1) {
+    conversation_.messages.resize(n - 1);
     conversation_.messages.push_back(question);
     conversation_.messages.push_back(old);
   }

@@ -137,7 +137,9 @@ samara_status Engine::Prepare(const Prompt& prompt, OnFull on_full, Prepared* pr
     prepared->dropped = Cut(&target);
     shared = Common(target, target.size(), samara_tokens(session_), total());
   }
-  return Feed(target, shared, &prepared->kept);
+  status = Feed(target, shared, &prepared->kept);
+  if (status != SAMARA_OK) (void)Reset();  // its tokens are no longer those of the text
+  return status;
 }
 
 samara_status Engine::Begin(const ReplySettings& settings, uint64_t drawn, bool continues) {

@@ -53,6 +53,8 @@ class Engine {
 
   void OnSlide(SlideNote note) { slide_note_ = std::move(note); }
   samara_status SetSampling(const samara_sampling& sampling);
+  // The session has these already: it was restored, its generator goes on.
+  void AdoptSampling(const samara_sampling& sampling) { sampling_ = sampling; }
   const samara_sampling& sampling() const { return sampling_; }
 
   // After it the session holds `prompt`, and what of it is new is pending.

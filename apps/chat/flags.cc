@@ -180,6 +180,22 @@ void AddFlags(CLI::App* app, Flags* flags) {
   AddRunFlags(app, &flags->run);
 }
 
+std::vector<std::string> GivenSampling(const Flags& flags) {
+  std::vector<std::string> names;
+  const auto add = [&](bool given, const char* name) {
+    if (given) names.push_back(name);
+  };
+  add(flags.temperature.has_value(), "temp");
+  add(flags.top_k.has_value(), "top_k");
+  add(flags.top_p.has_value(), "top_p");
+  add(flags.min_p.has_value(), "min_p");
+  add(flags.repeat_penalty.has_value(), "repeat_penalty");
+  add(flags.frequency_penalty.has_value(), "frequency_penalty");
+  add(flags.presence_penalty.has_value(), "presence_penalty");
+  add(flags.seed.has_value(), "seed");
+  return names;
+}
+
 int MakeSettings(const Flags& flags, const samara_model* model, Settings* settings) {
   samara_sampling& sampling = settings->sampling;
   sampling.struct_size = sizeof(sampling);

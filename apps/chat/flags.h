@@ -33,6 +33,9 @@ void AddFlags(CLI::App* app, Flags* flags);
 // What of the flags is settings; the model gives the defaults. Errors are printed. The exit code.
 int MakeSettings(const Flags& flags, const samara_model* model, Settings* settings);
 
+// Names of the parameters (settings.h) that were given by a flag.
+std::vector<std::string> GivenSampling(const Flags& flags);
+
 }  // namespace samara::apps
 
 #endif  // SAMARA_APPS_CHAT_FLAGS_H_

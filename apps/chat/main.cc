@@ -143,6 +143,10 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
     if (!chat.Load(flags.load, &error, &note)) return Fail(kExitUsage, error);
     if (!note.empty()) Note(note + "; the conversation is computed again");
     if (!flags.system.empty()) chat.SetSystem(flags.system);
+    for (const std::string& name : GivenSampling(flags)) {  // they win over what was saved
+      if (!chat.SetParameter(name, ParameterText(settings, name), &error))
+        return Fail(kExitUsage, error);
+    }
   }
 
   signals->SetModel(model.get());

@@ -140,6 +140,10 @@ bool Chat::Save(const std::string& path, std::string* error, std::string* note) 
   if (!conversation_.system.empty()) message({"system", conversation_.system, ""});
   for (const Message& m : conversation_.messages) message(m);
   json.EndArray();
+  json.Key("sampling");
+  json.BeginObject(true);
+  for (const std::string& name : SamplingNames()) json.Member(name, ParameterText(settings_, name));
+  json.EndObject();
   if (computed) {
     const Engine::State& state = engine_.state();
     json.Key("session");
@@ -183,11 +187,23 @@ bool Chat::Load(const std::string& path, std::string* error, std::string* note) 
     *error = path + ": " + *error;
     return false;
   }
+  Settings settings = settings_;
+  const JsonValue* sampling = root->Find("sampling");
+  for (const std::string& name : SamplingNames()) {
+    const std::optional<std::string> value =
+        sampling == nullptr ? std::nullopt : sampling->String(name);
+    if (value && !samara::apps::SetParameter(name, *value, &settings, error)) {
+      *error = path + ": " + *error;
+      return false;
+    }
+  }
   conversation_ = std::move(loaded);
+  settings_ = settings;
 
   const JsonValue* session = root->Find("session");
-  if (engine_.Reset() != SAMARA_OK || session == nullptr) return true;
-  if (samara_restore(engine_.session(), (path + ".state").c_str()) != SAMARA_OK) {
+  if (session == nullptr) {
+    *note = path + ": what was computed is not saved";
+  } else if (samara_restore(engine_.session(), (path + ".state").c_str()) != SAMARA_OK) {
     *note = samara_last_error();
   } else if (session->String("tokens_hash").value_or("") !=
              std::to_string(TokensHash(engine_.session()))) {
@@ -195,7 +211,12 @@ bool Chat::Load(const std::string& path, std::string* error, std::string* note) 
   } else if (!engine_.Adopt(ReadState(*session))) {
     *note = path + ": its marks do not fit its state";
   }
-  if (!note->empty()) (void)engine_.Reset();
+  if (note->empty()) {
+    engine_.AdoptSampling(settings_.sampling);
+  } else {
+    (void)engine_.SetSampling(settings_.sampling);
+    (void)engine_.Reset();
+  }
   return true;
 }
 

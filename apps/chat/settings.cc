@@ -60,7 +60,7 @@ size_t Distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-const std::vector<std::string>& ParameterNames() {
+const std::vector<std::string>& SamplingNames() {
   static const std::vector<std::string> names = {"temp",
                                                  "top_k",
                                                  "top_p",
@@ -69,11 +69,16 @@ const std::vector<std::string>& ParameterNames() {
                                                  "frequency_penalty",
                                                  "presence_penalty",
                                                  "penalty_window",
-                                                 "seed",
-                                                 "n",
-                                                 "on_full",
-                                                 "think",
-                                                 "hide_reasoning"};
+                                                 "seed"};
+  return names;
+}
+
+const std::vector<std::string>& ParameterNames() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = SamplingNames();
+    all.insert(all.end(), {"n", "on_full", "think", "hide_reasoning"});
+    return all;
+  }();
   return names;
 }
 

@@ -20,6 +20,8 @@ struct Settings {
 
 // Names for /params, in the order in which they are listed.
 const std::vector<std::string>& ParameterNames();
+// Those of them that belong to the session's sampling; they are saved with a conversation.
+const std::vector<std::string>& SamplingNames();
 std::string ParameterText(const Settings& settings, std::string_view name);
 // False, and what is wrong in *error, if there is no such name or the value is none of its.
 bool SetParameter(std::string_view name, std::string_view value, Settings* settings,

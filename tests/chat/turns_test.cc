@@ -293,6 +293,28 @@ TEST_CASE("saved at the end, taken up again: nothing is computed twice") {
   }
 }
 
+TEST_CASE("a conversation that was saved goes on with the same draws") {
+  const std::string saved = Scratch("drawn.json");
+  const auto talk = [&](const std::string& input, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"samara-chat", TinyPackage(), "--raw", "--json", "-n", "12"});
+    RunOptions options;
+    options.input = input;
+    const Outcome outcome = Run(flags, options);
+    CHECK_MESSAGE(outcome.exit_code == 0, outcome.err);
+    CHECK(outcome.err == "");
+    return Objects(outcome.out);
+  };
+  const std::vector<std::string> drawn = {"--temp", "1.5", "--seed", "77"};
+  std::vector<std::string> save = drawn;
+  save.insert(save.end(), {"--save", saved});
+  const std::vector<JsonValue> whole = talk("one\ntwo\n", drawn);
+  talk("one\n", save);
+  // Temperature and generator come from the file; a flag wins over it.
+  CHECK(talk("two\n", {"--load", saved})[0].String("reply") == whole[1].String("reply"));
+  CHECK(talk("two\n", {"--load", saved, "--seed", "5"})[0].String("reply") !=
+        whole[1].String("reply"));
+}
+
 TEST_CASE("bad values of flags are refused in one line") {
   WriteFile(Scratch("object.json"), "{}");
   for (const std::vector<std::string>& flags :
