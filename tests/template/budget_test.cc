@@ -2,22 +2,26 @@
 #include <doctest/doctest.h>
 #include <pthread.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 
 #include "tests/template/helpers.h"
 
 namespace samara::template_test {
 namespace {
 
-double Seconds(const std::chrono::steady_clock::time_point& begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+// Of this thread's own work: other programs do not count.
+double Seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
 // Unoptimized and sanitized builds are slower by a factor.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr double kSlow = 20;
 #else
-constexpr double kSlow = 3;
+constexpr double kSlow = 2;
 #endif
 
 TEST_CASE("endless work ends within its budget") {
@@ -72,17 +76,20 @@ TEST_CASE("endless work ends within its budget") {
   for (int i = 0; i < 3000; ++i) input += ",\"a" + std::to_string(i) + "\"";
   const std::string list = input.substr(input.find('['));
   input += "], \"k\": " + list + "]}";
+  double worst = 0;
   RenderOptions options;
   options.max_output = 100 << 20;
   for (const auto& c : kCases) {
     CAPTURE(std::string(c.source));
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = Seconds();
     const Rendered got = RenderSource(c.source, input, options, 64 << 20);
     CHECK(!got.status.ok());
     CHECK_MESSAGE(got.message().find(c.limit) != std::string::npos, got.message());
-    const double seconds = Seconds(begin);
+    const double seconds = Seconds() - begin;
     CHECK(seconds < kSlow);
+    worst = std::max(worst, seconds);
   }
+  MESSAGE("slowest: " << worst << " s");
 }
 
 TEST_CASE("any budget, however small, ends with an error that names it") {
@@ -148,25 +155,25 @@ TEST_CASE("long conversations and long texts take linear time and memory") {
     std::vector<char> text(json.size() * 2);
     std::vector<TemplateSpan> spans(static_cast<size_t>(n_messages));
     RenderResult result;
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = Seconds();
     const Status status = RenderTemplate(*block, json, {}, work, text, spans, &result);
     CHECK_MESSAGE(status.ok(), std::string(status.message()));
     CHECK(result.n_spans == static_cast<size_t>(n_messages));
     CHECK(result.n_bytes == static_cast<size_t>(n_messages) * (each + 28));
-    CHECK(Seconds(begin) < kSlow);
+    CHECK(Seconds() - begin < kSlow);
   }
   // One text built of many pieces.
   std::string json = "[\"abcdefgh\"";
   for (int i = 1; i < 100000; ++i) json += ",\"abcdefgh\"";
   json += "]";
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = Seconds();
   const Rendered got = RenderSource(
       "{% set ns = namespace(s='') %}{% for m in messages %}{% set ns.s = ns.s + m %}{% endfor %}"
       "{{ ns.s | length }}",
       json);
   CHECK_MESSAGE(got.status.ok(), got.message());
   CHECK(got.text == "800000");
-  CHECK(Seconds(begin) < kSlow);
+  CHECK(Seconds() - begin < kSlow);
 }
 
 struct Deep {
