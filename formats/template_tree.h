@@ -247,93 +247,93 @@ enum TemplateCompare : uint32_t {
   X(Unique, "unique", 2, "case_sensitive,attribute")                 \
   X(Upper, "upper", 0, "")
 
-#define SAMARA_TEMPLATE_TESTS(X) \
-  X(Boolean, "boolean", 0, "") \
-  X(Callable, "callable", 0, "") \
-  X(Defined, "defined", 0, "") \
+#define SAMARA_TEMPLATE_TESTS(X)          \
+  X(Boolean, "boolean", 0, "")            \
+  X(Callable, "callable", 0, "")          \
+  X(Defined, "defined", 0, "")            \
   X(DivisibleBy, "divisibleby", 1, "num") \
-  X(Eq, "eq", 1, "") \
-  X(Escaped, "escaped", 0, "") \
-  X(Even, "even", 0, "") \
-  X(False, "false", 0, "") \
-  X(Float, "float", 0, "") \
-  X(Ge, "ge", 1, "") \
-  X(Gt, "gt", 1, "") \
-  X(In, "in", 1, "seq") \
-  X(Integer, "integer", 0, "") \
-  X(Iterable, "iterable", 0, "") \
-  X(Le, "le", 1, "") \
-  X(Lower, "lower", 0, "") \
-  X(Lt, "lt", 1, "") \
-  X(Mapping, "mapping", 0, "") \
-  X(Ne, "ne", 1, "") \
-  X(None, "none", 0, "") \
-  X(Number, "number", 0, "") \
-  X(Odd, "odd", 0, "") \
-  X(SameAs, "sameas", 1, "other") \
-  X(Sequence, "sequence", 0, "") \
-  X(String, "string", 0, "") \
-  X(True, "true", 0, "") \
-  X(Undefined, "undefined", 0, "") \
+  X(Eq, "eq", 1, "")                      \
+  X(Escaped, "escaped", 0, "")            \
+  X(Even, "even", 0, "")                  \
+  X(False, "false", 0, "")                \
+  X(Float, "float", 0, "")                \
+  X(Ge, "ge", 1, "")                      \
+  X(Gt, "gt", 1, "")                      \
+  X(In, "in", 1, "seq")                   \
+  X(Integer, "integer", 0, "")            \
+  X(Iterable, "iterable", 0, "")          \
+  X(Le, "le", 1, "")                      \
+  X(Lower, "lower", 0, "")                \
+  X(Lt, "lt", 1, "")                      \
+  X(Mapping, "mapping", 0, "")            \
+  X(Ne, "ne", 1, "")                      \
+  X(None, "none", 0, "")                  \
+  X(Number, "number", 0, "")              \
+  X(Odd, "odd", 0, "")                    \
+  X(SameAs, "sameas", 1, "other")         \
+  X(Sequence, "sequence", 0, "")          \
+  X(String, "string", 0, "")              \
+  X(True, "true", 0, "")                  \
+  X(Undefined, "undefined", 0, "")        \
   X(Upper, "upper", 0, "")
 
 // Methods of values: name; types that have it (s string, d dict, l list, t tuple; capital letter:
 // it changes the value, which templates may not do); most positional arguments.
-#define SAMARA_TEMPLATE_METHODS(X) \
-  X(Append, "append", "L", 1) \
-  X(Capitalize, "capitalize", "s", 0) \
-  X(Clear, "clear", "DL", 0) \
-  X(Copy, "copy", "dl", 0) \
-  X(Count, "count", "slt", 3) \
-  X(EndsWith, "endswith", "s", 3) \
-  X(Extend, "extend", "L", 1) \
-  X(Find, "find", "s", 3) \
-  X(Get, "get", "d", 2) \
-  X(Index, "index", "slt", 3) \
-  X(Insert, "insert", "L", 2) \
-  X(IsAlnum, "isalnum", "s", 0) \
-  X(IsAlpha, "isalpha", "s", 0) \
-  X(IsAscii, "isascii", "s", 0) \
-  X(IsDecimal, "isdecimal", "s", 0) \
-  X(IsDigit, "isdigit", "s", 0) \
-  X(IsLower, "islower", "s", 0) \
-  X(IsSpace, "isspace", "s", 0) \
-  X(IsUpper, "isupper", "s", 0) \
-  X(Items, "items", "d", 0) \
-  X(Join, "join", "s", 1) \
-  X(Keys, "keys", "d", 0) \
-  X(Lower, "lower", "s", 0) \
-  X(LStrip, "lstrip", "s", 1) \
-  X(Partition, "partition", "s", 1) \
-  X(Pop, "pop", "DL", 2) \
-  X(PopItem, "popitem", "D", 0) \
-  X(Remove, "remove", "L", 1) \
+#define SAMARA_TEMPLATE_METHODS(X)        \
+  X(Append, "append", "L", 1)             \
+  X(Capitalize, "capitalize", "s", 0)     \
+  X(Clear, "clear", "DL", 0)              \
+  X(Copy, "copy", "dl", 0)                \
+  X(Count, "count", "slt", 3)             \
+  X(EndsWith, "endswith", "s", 3)         \
+  X(Extend, "extend", "L", 1)             \
+  X(Find, "find", "s", 3)                 \
+  X(Get, "get", "d", 2)                   \
+  X(Index, "index", "slt", 3)             \
+  X(Insert, "insert", "L", 2)             \
+  X(IsAlnum, "isalnum", "s", 0)           \
+  X(IsAlpha, "isalpha", "s", 0)           \
+  X(IsAscii, "isascii", "s", 0)           \
+  X(IsDecimal, "isdecimal", "s", 0)       \
+  X(IsDigit, "isdigit", "s", 0)           \
+  X(IsLower, "islower", "s", 0)           \
+  X(IsSpace, "isspace", "s", 0)           \
+  X(IsUpper, "isupper", "s", 0)           \
+  X(Items, "items", "d", 0)               \
+  X(Join, "join", "s", 1)                 \
+  X(Keys, "keys", "d", 0)                 \
+  X(Lower, "lower", "s", 0)               \
+  X(LStrip, "lstrip", "s", 1)             \
+  X(Partition, "partition", "s", 1)       \
+  X(Pop, "pop", "DL", 2)                  \
+  X(PopItem, "popitem", "D", 0)           \
+  X(Remove, "remove", "L", 1)             \
   X(RemovePrefix, "removeprefix", "s", 1) \
   X(RemoveSuffix, "removesuffix", "s", 1) \
-  X(Replace, "replace", "s", 3) \
-  X(Reverse, "reverse", "L", 0) \
-  X(RFind, "rfind", "s", 3) \
-  X(RIndex, "rindex", "s", 3) \
-  X(RPartition, "rpartition", "s", 1) \
-  X(RSplit, "rsplit", "s", 2) \
-  X(RStrip, "rstrip", "s", 1) \
-  X(SetDefault, "setdefault", "D", 2) \
-  X(Sort, "sort", "L", 0) \
-  X(Split, "split", "s", 2) \
-  X(SplitLines, "splitlines", "s", 1) \
-  X(StartsWith, "startswith", "s", 3) \
-  X(Strip, "strip", "s", 1) \
-  X(Title, "title", "s", 0) \
-  X(Update, "update", "D", 1) \
-  X(Upper, "upper", "s", 0) \
+  X(Replace, "replace", "s", 3)           \
+  X(Reverse, "reverse", "L", 0)           \
+  X(RFind, "rfind", "s", 3)               \
+  X(RIndex, "rindex", "s", 3)             \
+  X(RPartition, "rpartition", "s", 1)     \
+  X(RSplit, "rsplit", "s", 2)             \
+  X(RStrip, "rstrip", "s", 1)             \
+  X(SetDefault, "setdefault", "D", 2)     \
+  X(Sort, "sort", "L", 0)                 \
+  X(Split, "split", "s", 2)               \
+  X(SplitLines, "splitlines", "s", 1)     \
+  X(StartsWith, "startswith", "s", 3)     \
+  X(Strip, "strip", "s", 1)               \
+  X(Title, "title", "s", 0)               \
+  X(Update, "update", "D", 1)             \
+  X(Upper, "upper", "s", 0)               \
   X(Values, "values", "d", 0)
 
 // Functions that a name means when no variable has it.
-#define SAMARA_TEMPLATE_FUNCTIONS(X) \
-  X(Dict, "dict") \
-  X(Namespace, "namespace") \
+#define SAMARA_TEMPLATE_FUNCTIONS(X)   \
+  X(Dict, "dict")                      \
+  X(Namespace, "namespace")            \
   X(RaiseException, "raise_exception") \
-  X(Range, "range") \
+  X(Range, "range")                    \
   X(StrftimeNow, "strftime_now")
 
 #define SAMARA_TEMPLATE_ENUM(name, ...) k##name,
