@@ -10,6 +10,8 @@
 //      kernel calls, a captured graph, a recorded command buffer), bound to planned buffers for good.
 //   4. Run executes it with the values of one StepParams block: no allocation, look-up, string or lock.
 //      Between two Runs nothing of a partition changes but the bytes of that block and of the buffers.
+//      On a device with a queue Run may return as soon as the work is queued: work is done in the order of the calls,
+//      and Download, Draw and Finish wait for it and give its error.
 //   5. Destruction in reverse: partitions, buffers, device.
 //
 // Threads: Run is called by one thread at a time. RequestCancel may come from any thread.
@@ -141,7 +143,8 @@ struct PartitionMeasure {
 class Partition {
  public:
   virtual ~Partition() = default;
-  // `step` is laid out by spec.step_layout. Host pointer; a device backend copies layout->bytes once.
+  // `step` is laid out by spec.step_layout. Host pointer; a device backend copies layout->bytes once, before Run
+  // returns.
   virtual Status Run(const void* step) = 0;
 };
 
@@ -181,6 +184,18 @@ struct DeviceOptions {
 };
 inline constexpr uint64_t kThreadStackBytes = uint64_t{256} << 10;
 
+// One token drawn from one row of logits on the device; the meaning is that of runtime/sampler.h, steps 2 to 8. The
+// generator stays with the session: `uniform` is its draw divided by 2^32 (unused if temperature is 0).
+struct DrawRequest {
+  uint64_t arena = 0;   // handle
+  uint64_t offset = 0;  // of the row, F32
+  uint32_t vocab = 0;
+  float temperature = 0;
+  uint32_t top_k = 0;  // 0: all
+  float top_p = 1, min_p = 0;
+  double uniform = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -191,6 +206,23 @@ class Device {
   virtual Status Allocate(Ledger* ledger, const char* name, uint64_t bytes, uint64_t* handle) = 0;
   virtual Status Upload(uint64_t handle, uint64_t offset, const void* data, uint64_t bytes) = 0;
   virtual Status Download(uint64_t handle, uint64_t offset, void* data, uint64_t bytes) = 0;
+  // A weight, once, before Compile. `host` are its bytes in the layout of `placement`, usually file pages: they are
+  // rearranged piece by piece through a staging buffer of bounded size, never copied whole. The buffer has
+  // Backend::WeightBytes.
+  virtual Status UploadWeight(uint64_t handle, const Weight& weight,
+                              const WeightPlacement& placement, const void* host) {
+    (void)weight;
+    return Upload(handle, 0, host, placement.bytes);
+  }
+  // Waits for everything queued.
+  virtual Status Finish() { return Status(); }
+  // False: the runtime brings logits to the host and draws there.
+  virtual bool can_draw() const { return false; }
+  // Waits. A logit that is not finite is kInvalidFile. The same request gives the same id on the same device.
+  virtual Status Draw(const DrawRequest&, int32_t* id) {
+    *id = -1;
+    return Unsupported("this device draws no tokens");
+  }
   virtual Status Fill(uint64_t handle, uint64_t offset, uint8_t byte, uint64_t bytes) = 0;
   // Copies between buffers of this device (fork copies the last, partly filled block).
   virtual Status Copy(uint64_t to, uint64_t to_offset, uint64_t from, uint64_t from_offset,
@@ -215,6 +247,11 @@ class Backend {
   // it. Only the float64 reference differs: it keeps doubles.
   virtual uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const {
     return KvHeadBytes(kv_type, dim);
+  }
+  // Pure. Bytes of a weight's device buffer, in whatever layout the device's kernels read.
+  virtual uint64_t WeightBytes(const Weight& weight, const WeightPlacement& placement) const {
+    (void)weight;
+    return placement.bytes;
   }
   // Pure. True if this backend runs the op (code, version, attributes, dtypes) as given.
   virtual bool Supports(const Package& package, const Graph& graph, const Op& op) const = 0;

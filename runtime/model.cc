@@ -231,10 +231,11 @@ class Loader {
         binding.host = bytes;
         continue;
       }
-      SAMARA_RETURN_IF_ERROR(model_.device->Allocate(&ledger_, items::DeviceWeight(weight).c_str(),
-                                                     binding.placement->bytes, &binding.device));
+      SAMARA_RETURN_IF_ERROR(model_.device->Allocate(
+          &ledger_, items::DeviceWeight(weight).c_str(),
+          model_.backend->WeightBytes(weight, *binding.placement), &binding.device));
       SAMARA_RETURN_IF_ERROR(
-          model_.device->Upload(binding.device, 0, bytes, binding.placement->bytes));
+          model_.device->UploadWeight(binding.device, weight, *binding.placement, bytes));
       done += binding.placement->bytes;
       SAMARA_RETURN_IF_ERROR(Progress(std::min(done, total), total));
     }

@@ -378,8 +378,8 @@ class Planner {
       for (size_t i = 0; i < plan_->placements.size(); ++i) {
         if (plan_->placements[i] < 0) continue;
         const Weight& weight = package_.weights[i];
-        list.Add(items::DeviceWeight(weight),
-                 weight.placements[static_cast<size_t>(plan_->placements[i])].bytes, 64,
+        const auto& placement = weight.placements[static_cast<size_t>(plan_->placements[i])];
+        list.Add(items::DeviceWeight(weight), backend_.WeightBytes(weight, placement), 64,
                  MemoryClass::kDevice);
       }
     } else if (plan_->options.no_mmap) {

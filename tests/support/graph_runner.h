@@ -89,7 +89,7 @@ class GraphRunner {
   }
   Status Run() {
     for (auto& partition : partitions_) SAMARA_RETURN_IF_ERROR(partition->Run(step_->data()));
-    return Status();
+    return device_->Finish();
   }
   // The bytes around every value and behind every operator's scratch are as PoisonArena left them.
   Status CheckSentinels() {
@@ -291,7 +291,9 @@ class GraphRunner {
     }
     if (!backend_->host_memory()) {
       for (size_t w = 0; w < weights.size(); ++w) {
-        list->Add("weight " + std::to_string(w), weights[w].size() + kSegmentTailBytes);
+        const Weight& weight = package_->weights[w];
+        list->Add("weight " + std::to_string(w),
+                  backend_->WeightBytes(weight, weight.placements[0]));
       }
     }
     list->AddLedger();
@@ -323,11 +325,12 @@ class GraphRunner {
       if (host) {
         binding.host = weights[w].data();
       } else {
-        const uint64_t bytes = weights[w].size() + kSegmentTailBytes;
         const std::string name = "weight " + std::to_string(w);
-        SAMARA_RETURN_IF_ERROR(
-            device_->Allocate(ledger_.get(), name.c_str(), bytes, &binding.device));
-        SAMARA_RETURN_IF_ERROR(device_->Upload(binding.device, 0, weights[w].data(), bytes));
+        SAMARA_RETURN_IF_ERROR(device_->Allocate(
+            ledger_.get(), name.c_str(), backend_->WeightBytes(*binding.weight, *binding.placement),
+            &binding.device));
+        SAMARA_RETURN_IF_ERROR(device_->UploadWeight(binding.device, *binding.weight,
+                                                     *binding.placement, weights[w].data()));
       }
       weight_bindings_.push_back(binding);
     }
