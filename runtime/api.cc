@@ -4,12 +4,14 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "formats/metadata_schema.h"
 #include "runtime/api_guard.h"
 #include "runtime/api_options.h"
-#include "runtime/goldens.h"
 #include "runtime/model.h"
+#include "runtime/registry.h"
 #include "runtime/session.h"
 #include "samara/samara.h"
 
@@ -42,8 +44,14 @@ Status OpenNamed(const char* path, PackageFile* file) {
   return PackageFile::OpenPath(path, file).WithContext(Quoted(path, 512));
 }
 
-// Opens the file with `open` and loads it on the backend asked for. "auto" goes on to the next
-// backend only where one has no device here.
+// Errors behind which another device may do better.
+bool IsOfDevice(StatusCode code) {
+  return code == StatusCode::kNotFound || code == StatusCode::kUnsupported ||
+         code == StatusCode::kOutOfMemory || code == StatusCode::kDeviceLost;
+}
+
+// Opens the file with `open` and loads it on the backend asked for. "auto" goes on to the next one, with a warning, where
+// a device cannot do it.
 template <typename Open>
 samara_status OpenModel(const samara_model_options* options, const char* path, samara_model** model,
                         Open&& open) {
@@ -52,19 +60,25 @@ samara_status OpenModel(const samara_model_options* options, const char* path, s
     *model = nullptr;
     ApiOptions read;
     SAMARA_RETURN_IF_ERROR(ReadOptions(options, &read));
-    const Backend* backend = nullptr;
-    SAMARA_RETURN_IF_ERROR(FindBackend(read.backend, &backend));
-    const BackendList list = BuiltinBackends();
-    int next = 0;
-    while (next < list.count && list.backends[next] != backend) ++next;
+    std::vector<const Backend*> backends = {nullptr};
+    if (read.any_backend) {
+      backends = AutoBackends();
+    } else {
+      SAMARA_RETURN_IF_ERROR(FindBackend(read.backend, &backends[0]));
+    }
     Model* loaded = nullptr;
     Status status;
-    do {
+    for (size_t i = 0; i < backends.size(); ++i) {
       PackageFile file;
       SAMARA_RETURN_IF_ERROR(open(&file));
-      status = LoadModel(std::move(file), *list.backends[next], read.load, read.callbacks, &loaded);
-      ++next;
-    } while (status.code() == StatusCode::kNotFound && read.any_backend && next < list.count);
+      status = LoadModel(std::move(file), *backends[i], read.load, read.callbacks, &loaded);
+      if (!IsOfDevice(status.code()) || i + 1 == backends.size()) break;
+      if (read.callbacks.log != nullptr) {
+        const std::string line = std::string("backend ") + backends[i]->name() + ": " +
+                                 status.message() + "; going on with " + backends[i + 1]->name();
+        read.callbacks.log(read.callbacks.user, SAMARA_LOG_WARNING, line.c_str());
+      }
+    }
     if (status.ok()) *model = reinterpret_cast<samara_model*>(loaded);
     return Named(status, path);
   });
@@ -534,31 +548,6 @@ samara_status samara_model_statistics(const samara_model* model, samara_statisti
                    m.load_seconds,
                    m.allocated()};
     return {};
-  });
-}
-
-samara_status samara_backend_at(uint32_t index, const char** name, const char** description) {
-  return Guard([&]() -> Status {
-    if (name == nullptr || description == nullptr) return Null("name or description");
-    const BackendList list = BuiltinBackends();
-    if (index >= static_cast<uint32_t>(list.count)) return NotFound("no more backends");
-    *name = list.backends[index]->name();
-    *description = list.backends[index]->description();
-    return {};
-  });
-}
-
-samara_status samara_verify(const char* path, const samara_model_options* options,
-                            samara_line_fn each, void* user) {
-  return Guard([&]() -> Status {
-    ApiOptions read;
-    SAMARA_RETURN_IF_ERROR(ReadOptions(options, &read));
-    const Backend* backend = nullptr;
-    SAMARA_RETURN_IF_ERROR(FindBackend(read.backend, &backend));
-    if (path == nullptr) return Null("path");
-    return VerifyGoldens(path, *backend, read.load, [&](const std::string& line) {
-      if (each != nullptr) each(user, line.c_str());
-    });
   });
 }
 

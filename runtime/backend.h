@@ -1,7 +1,7 @@
 // The backend interface.
 //
 // Life of a backend, in order:
-//   1. A Backend is an immutable descriptor, listed in backends/builtin.cc (or found in a plug-in). It
+//   1. A Backend is an immutable descriptor, listed in backends/builtin.cc or in a plug-in (runtime/plugin.h). It
 //      allocates nothing. MeasureDevice and Measure are pure: they tell, before anything is opened, what
 //      Open and Compile will take, and the memory contract is made of their answers.
 //   2. Open gives a Device: its threads, streams, command pools. All retained memory comes from the Ledger.
@@ -26,6 +26,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "formats/graph.h"
 #include "formats/status.h"
@@ -235,6 +237,14 @@ class Device {
   virtual void ClearCancel() = 0;
 };
 
+// A device that a backend found, for people and for "auto".
+struct DeviceInfo {
+  std::string name;           // "NVIDIA H200"
+  uint64_t memory_bytes = 0;  // of its own; 0: it uses the host's
+  bool automatic = true;      // "auto" may take it
+  std::string unusable;       // why Open would refuse it; "": it would not
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -255,6 +265,12 @@ class Backend {
   }
   // Pure. True if this backend runs the op (code, version, attributes, dtypes) as given.
   virtual bool Supports(const Package& package, const Graph& graph, const Op& op) const = 0;
+  // The devices of this machine, the one that Open takes first. May load a driver. kNotFound or kUnsupported, with the
+  // reason, where there is none.
+  virtual Status ListDevices(std::vector<DeviceInfo>* devices) const {
+    devices->push_back({description(), 0, false, ""});
+    return Status();
+  }
   // Pure. Adds what Open retains to the list (thread stacks, pool, the device object itself).
   virtual Status MeasureDevice(const DeviceOptions& options, MemoryList* list) const = 0;
   virtual Status Measure(const PartitionSpec& spec, PartitionMeasure* measure) const = 0;
@@ -263,13 +279,19 @@ class Backend {
                       InPlacePtr<Device>* device) const = 0;
 };
 
-// backends/builtin.cc: the one list, best first for "auto". The runtime library sees it through this pointer
-// table only (the runtime knows no concrete backend).
+// backends/builtin.cc: the one list, best first. The runtime library sees it through this pointer table only (the
+// runtime knows no concrete backend).
 struct BackendList {
   const Backend* const* backends;
   int count;
 };
 BackendList BuiltinBackends();
+// Names of the plug-ins that "auto" and listings look for (runtime/plugin.h), best first: before the built-in ones.
+struct PluginNames {
+  const char* const* names;
+  int count;
+};
+PluginNames KnownPlugins();
 
 }  // namespace samara
 

@@ -374,20 +374,4 @@ Status LoadModel(PackageFile file, const Backend& backend, const LoadOptions& op
   return {};
 }
 
-Status FindBackend(const char* name, const Backend** backend) {
-  *backend = nullptr;
-  const BackendList list = BuiltinBackends();
-  const bool any = name == nullptr || *name == '\0' || std::strcmp(name, "auto") == 0;
-  std::string known;
-  for (int i = 0; i < list.count; ++i) {
-    if (any || std::strcmp(list.backends[i]->name(), name) == 0) {
-      *backend = list.backends[i];
-      return {};
-    }
-    known += (i == 0 ? "" : ", ") + std::string(list.backends[i]->name());
-  }
-  return NotFound("no backend %s; this library has: %s", Quoted(any ? "auto" : name).c_str(),
-                  known.c_str());
-}
-
 }  // namespace samara

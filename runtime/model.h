@@ -132,9 +132,6 @@ Status LoadModel(PackageFile file, const Backend& backend, const LoadOptions& op
                  const ModelCallbacks& callbacks, Model** model, LoadTrace* trace = nullptr);
 void DestroyModel(Model* model);
 
-// By name; nullptr, "" or "auto": the first of the list.
-Status FindBackend(const char* name, const Backend** backend);
-
 }  // namespace samara
 
 #endif  // SAMARA_RUNTIME_MODEL_H_

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "runtime/number_text.h"
+#include "runtime/registry.h"
 
 namespace samara {
 namespace {

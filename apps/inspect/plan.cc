@@ -5,6 +5,7 @@
 
 #include "apps/inspect/sections.h"
 #include "runtime/model.h"
+#include "runtime/registry.h"
 
 namespace samara::apps {
 namespace {

@@ -207,6 +207,10 @@ Status ChooseKernels(const char* isa, const KernelTable** kernels) {
 class CpuBackendImpl final : public Backend {
  public:
   const char* name() const override { return "cpu"; }
+  Status ListDevices(std::vector<DeviceInfo>* devices) const override {
+    devices->push_back({description(), 0, true, ""});
+    return {};
+  }
   bool host_memory() const override { return true; }
   bool exact() const override { return true; }
   bool Supports(const Package& package, const Graph& graph, const Op& op) const override {

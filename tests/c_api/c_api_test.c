@@ -80,12 +80,22 @@ static void test_parallel(const char* path) {
   CHECK_STATUS(samara_model_open(path, &options, &model), SAMARA_INVALID_ARGUMENT);
 }
 
+static void count_device(void* user, const samara_device* device) {
+  CHECK(device->struct_size == sizeof *device);
+  CHECK(strlen(device->backend) > 0 && (strlen(device->name) > 0 || strlen(device->unusable) > 0));
+  if (strcmp(device->backend, "cpu") == 0) {
+    CHECK(device->automatic == 1 && device->unusable[0] == '\0');
+    ++*(int*)user;
+  }
+}
+
 static void test_errors(const char* path) {
   char version[64];
   samara_model* model = (samara_model*)&failures;
   samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
   const char *name = NULL, *description = NULL;
   uint32_t n = 0;
+  int cpus = 0;
 
   sprintf(version, "%d.%d.%d", SAMARA_VERSION_MAJOR, SAMARA_VERSION_MINOR, SAMARA_VERSION_PATCH);
   CHECK(strcmp(samara_version(), version) == 0);
@@ -126,6 +136,8 @@ static void test_errors(const char* path) {
     ++n;
   }
   CHECK(n >= 2);
+  CHECK_STATUS(samara_devices(count_device, &cpus), SAMARA_OK);
+  CHECK(cpus == 1);
   CHECK(samara_feed(NULL, NULL, 0) == SAMARA_INVALID_ARGUMENT);
   CHECK(samara_step(NULL, 1) == SAMARA_INVALID_ARGUMENT);
   CHECK(samara_pending(NULL) == 0 && samara_length(NULL) == 0 && samara_tokens(NULL) == NULL);

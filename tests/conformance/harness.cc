@@ -2,10 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "backends/reference/reference_backend.h"
+#include "runtime/registry.h"
 #include "tests/support/mirror_backend.h"
 #include "tests/support/status.h"
 #include "tests/tolerances.h"
@@ -130,41 +134,65 @@ std::string FirstDifference(const Case& c, const Results& got, const Results& wa
   return "";
 }
 
+bool IsPlugin(const Backend* backend) {
+  const BackendList builtin = BuiltinBackends();
+  return std::find(builtin.backends, builtin.backends + builtin.count, backend) ==
+         builtin.backends + builtin.count;
+}
+
+// Said once, and a failure where SAMARA_REQUIRE_<NAME>=1 demands the device.
+void Skipped(const char* name, const Status& status) {
+  std::string variable = "SAMARA_REQUIRE_";
+  for (const char* c = name; *c != '\0'; ++c)
+    variable += static_cast<char>(*c >= 'a' ? *c - 32 : *c);
+  const char* required = std::getenv(variable.c_str());
+  std::printf("SKIPPED backend %s: %s\n", name, status.message());
+  const bool must_run = required != nullptr && std::strcmp(required, "1") == 0;
+  CHECK_MESSAGE(!must_run, (variable + " is set, but the backend cannot be tested"));
+}
+
 }  // namespace
 
 const std::vector<Variant>& Variants() {
   static const std::vector<Variant> variants = [] {
     std::vector<Variant> all;
-    const BackendList list = BuiltinBackends();
-    for (int b = 0; b < list.count; ++b) {
-      const Backend* backend = list.backends[b];
+    std::vector<AbsentPlugin> absent;
+    for (const Backend* backend : AllBackends(&absent)) {
       for (const char* isa : {"", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16",
                               "neon", "neondot", "neoni8mm"}) {
         for (uint32_t threads : {1u, 3u}) {
           DeviceOptions options;
           options.n_threads = options.threading.n_processors = threads;
           options.isa = isa[0] == '\0' ? nullptr : isa;
+          // Threads and instruction sets are the host's affair.
+          if (IsPlugin(backend) && (options.isa != nullptr || threads != 1)) continue;
           MemoryList memory;
           if (!backend->MeasureDevice(options, &memory).ok()) continue;
           memory.AddLedger();
           Ledger ledger(memory);
           InPlacePtr<Device> device;
           const Status status = backend->Open(options, &ledger, &device);
-          const bool absent =
+          const bool absent_here =
               status.code() == StatusCode::kUnsupported || status.code() == StatusCode::kNotFound;
           // What the machine lacks is left out; any other failure shows up when the cases run.
-          if (absent && options.isa != nullptr) continue;
+          if (absent_here && options.isa != nullptr) continue;
+          if (absent_here && IsPlugin(backend)) {
+            if (threads == 1) Skipped(backend->name(), status);
+            continue;
+          }
           all.push_back({backend, options,
                          std::string(backend->name()) + " " + (options.isa ? options.isa : "best") +
                              ", " + std::to_string(threads) + " threads"});
         }
       }
     }
+    for (const AbsentPlugin& plugin : absent) Skipped(plugin.name.c_str(), plugin.status);
     // Device memory that nobody but the backend may touch.
-    static const MirrorBackend mirror(list.backends[0]);
+    static const MirrorBackend mirror(BuiltinBackends().backends[0]);
     DeviceOptions options;
     options.n_threads = options.threading.n_processors = 3;
-    all.push_back({&mirror, options, std::string("mirror of ") + list.backends[0]->name()});
+    all.push_back(
+        {&mirror, options, std::string("mirror of ") + BuiltinBackends().backends[0]->name()});
     return all;
   }();
   return variants;

@@ -5,6 +5,7 @@
 #include "formats/package_format.h"
 #include "runtime/backend.h"
 #include "runtime/plan.h"
+#include "runtime/registry.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace samara;
@@ -26,10 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.n_threads = 1;
   options.n_ctx = 64;
   options.memory_budget = uint64_t{1} << 28;
-  const BackendList list = BuiltinBackends();
-  for (int i = 0; i < list.count; ++i) {
+  static const std::vector<const Backend*> backends = AllBackends();
+  for (const Backend* backend : backends) {
     ModelPlan plan;
-    (void)PlanModel(package, {header.file_bytes, size}, options, *list.backends[i], &plan);
+    (void)PlanModel(package, {header.file_bytes, size}, options, *backend, &plan);
   }
   return 0;
 }

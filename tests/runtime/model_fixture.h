@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/session.h"
+#include "runtime/registry.h"
 #include "tests/formats/tiny_package.h"
 #include "tests/support/random.h"
 #include "tests/support/status.h"

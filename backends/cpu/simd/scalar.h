@@ -5,7 +5,8 @@
 
 #include <cstdint>
 
-#define SAMARA_INLINE inline __attribute__((always_inline))
+// Calls are cheaper than the space of a second copy of everything: the compiler decides.
+#define SAMARA_INLINE inline
 #define SAMARA_LANES for (int i = 0; i < 16; ++i)
 
 namespace samara::cpu {

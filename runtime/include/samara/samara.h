@@ -26,7 +26,7 @@
  *     live while a model loads aside); feed, step, sample, tokenize and detokenize allocate nothing. When an allocation
  *     fails: SAMARA_OUT_OF_MEMORY, and nothing leaks.
  *   - The library writes nothing to any stream, installs no signal handler, never ends the process and reads no
- *     environment variable but SAMARA_ISA. A file that is mapped must not shrink while its model is open: that is
+ *     environment variable but SAMARA_ISA and SAMARA_PLUGIN_PATH (drivers of devices read their own). A file that is mapped must not shrink while its model is open: that is
  *     SIGBUS, as for every map; `no_mmap` avoids it.
  */
 #ifndef SAMARA_H_
@@ -115,7 +115,8 @@ typedef void (*samara_parallel_fn)(void* parallel_user, uint32_t n_workers, sama
 typedef struct samara_model_options {
   size_t struct_size;
   const char*
-      backend; /* NULL or "auto": the first that works; "cpu", ...; an absent one is NOT_FOUND */
+      backend; /* NULL or "auto": the first that works (a GPU's, else "cpu"); "cpu", "cuda", "vulkan", ...: that one,
+                  else NOT_FOUND, or UNSUPPORTED if its plug-in is not of this build */
   const char*
       isa; /* CPU path; NULL or "": SAMARA_ISA, else the best; an absent one is UNSUPPORTED */
   uint32_t n_threads; /* 0: the CPUs that this process may use */
@@ -576,10 +577,24 @@ SAMARA_API samara_status samara_profile_reset(samara_model* model);
 
 /* ---- Devices and verification ---------------------------------------------------------------------- */
 
-/* Backends of this library, in the order in which "auto" tries them: name and description, both for good; NOT_FOUND past
- * the end. */
+/* Backends: those of plug-ins that can be loaded (libsamara_cuda.so, libsamara_vulkan.so, sought in the folders of
+ * SAMARA_PLUGIN_PATH and beside this library), best first, then those of this library: name and description, both for
+ * good; NOT_FOUND past the end. */
 SAMARA_API samara_status samara_backend_at(uint32_t index, const char** name,
                                            const char** description);
+
+/* A device; its strings are valid during the callback. */
+typedef struct samara_device {
+  size_t struct_size;
+  const char* backend;  /* "cuda", also where its plug-in is absent */
+  const char* name;     /* "NVIDIA H200"; "": there is none */
+  uint64_t memory;      /* bytes of its own; 0: it uses the host's */
+  const char* unusable; /* why it cannot be used; "": it can */
+  uint32_t automatic;   /* 1: "auto" may take it, the first of these */
+} samara_device;
+typedef void (*samara_device_fn)(void* user, const samara_device* device);
+/* The devices of all backends, in the order in which "auto" tries them. Loads plug-ins and drivers; may take a second. */
+SAMARA_API samara_status samara_devices(samara_device_fn each, void* user);
 
 /* Opens the package and replays its goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the
  * first operator that is off. `each`, which may be NULL, gets one line per golden, valid during the call. Of the
