@@ -51,6 +51,12 @@ extern "C" {
 #else
 #define SAMARA_ZERO_ {0}
 #endif
+#define SAMARA_INIT_(type)                 \
+  static inline type type##_init(void) {   \
+    type object = SAMARA_ZERO_;            \
+    object.struct_size = sizeof(object);   \
+    return object;                         \
+  }
 /* clang-format on */
 
 #define SAMARA_VERSION_MAJOR 0
@@ -59,15 +65,14 @@ extern "C" {
 
 typedef enum samara_status {
   SAMARA_OK = 0,
-  SAMARA_INVALID_ARGUMENT = 1, /* what the caller gave is wrong in itself */
-  SAMARA_NOT_FOUND = 2,        /* no such file, backend, or entry of a list */
-  SAMARA_INVALID_FILE = 3,     /* the file is damaged, cut off, or no package */
-  SAMARA_UNSUPPORTED = 4,      /* this library, machine or package cannot do that */
-  SAMARA_OUT_OF_MEMORY = 5,    /* an allocation failed */
-  SAMARA_RESOURCE_EXHAUSTED =
-      6,                /* a limit that the caller set, or room that the caller gave, is used up */
-  SAMARA_IO_ERROR = 7,  /* the system refused to open, read or write */
-  SAMARA_CANCELLED = 8, /* by samara_cancel or a progress callback */
+  SAMARA_INVALID_ARGUMENT = 1,    /* what the caller gave is wrong in itself */
+  SAMARA_NOT_FOUND = 2,           /* no such file, backend, or entry of a list */
+  SAMARA_INVALID_FILE = 3,        /* the file is damaged, cut off, or no package */
+  SAMARA_UNSUPPORTED = 4,         /* this library, machine or package cannot do that */
+  SAMARA_OUT_OF_MEMORY = 5,       /* an allocation failed */
+  SAMARA_RESOURCE_EXHAUSTED = 6,  /* a limit or room that the caller gave is used up */
+  SAMARA_IO_ERROR = 7,            /* the system refused to open, read or write */
+  SAMARA_CANCELLED = 8,           /* by samara_cancel or a progress callback */
   SAMARA_FAILED_PRECONDITION = 9, /* right in itself, but not now */
   SAMARA_DEVICE_LOST = 10,        /* the device stopped answering; close the model */
   SAMARA_INTERNAL = 11            /* a defect of Samara */
@@ -114,14 +119,13 @@ typedef void (*samara_parallel_fn)(void* parallel_user, uint32_t n_workers, sama
 
 typedef struct samara_model_options {
   size_t struct_size;
-  const char*
-      backend; /* NULL or "auto": the first that works (a GPU's, else "cpu"); "cpu", "cuda", "vulkan", ...: that one,
-                  else NOT_FOUND, or UNSUPPORTED if its plug-in is not of this build */
-  const char*
-      isa; /* CPU path; NULL or "": SAMARA_ISA, else the best; an absent one is UNSUPPORTED */
+  /* NULL or "auto": the first that works (a GPU's, else "cpu"); "cpu", "cuda", "vulkan", ...: that one, else NOT_FOUND,
+   * or UNSUPPORTED if its plug-in is not of this build. */
+  const char* backend;
+  /* CPU path; NULL or "": SAMARA_ISA, else the best; an absent one is UNSUPPORTED. */
+  const char* isa;
   uint32_t n_threads; /* 0: the CPUs that this process may use */
-  uint32_t
-      n_ctx; /* positions of a session; 0: min(trained, 4096). More than trained is only warned of */
+  uint32_t n_ctx;     /* of a session; 0: min(trained, 4096). More than trained is only warned of */
   uint32_t max_sessions;  /* at a time; 0: 1. Their state is reserved at open */
   uint32_t n_chunk;       /* most tokens of one step, at most n_ctx; 0: 128 */
   uint32_t max_outputs;   /* most rows of logits of one step, at most n_chunk; 0: max_sessions */
@@ -133,8 +137,7 @@ typedef struct samara_model_options {
   samara_log_fn log;      /* while opening; NULL: none */
   samara_progress_fn progress; /* while opening and in samara_run; NULL: none */
   void* user;                  /* passed to both */
-  uint32_t
-      profile; /* events kept by a profile of the operators; 0: no profile, and no time is taken */
+  uint32_t profile;            /* events kept by a profile; 0: no profile, and no time is taken */
 
   /* Threads. By default Samara has n_threads - 1 workers of its own beside the thread that steps; one that finds no
    * work spins for some microseconds and then sleeps. There is no use in more than the processors that the process may
@@ -150,11 +153,7 @@ typedef struct samara_model_options {
                           own affinity is put back after each step. 0: it is left alone */
 } samara_model_options;
 #define SAMARA_MODEL_OPTIONS_INIT samara_model_options_init()
-static inline samara_model_options samara_model_options_init(void) {
-  samara_model_options options = SAMARA_ZERO_;
-  options.struct_size = sizeof(options);
-  return options;
-}
+SAMARA_INIT_(samara_model_options)
 
 /* From a path, from memory that outlives the model (alignment 64), or from `length` bytes at `offset` of a file
  * descriptor (duplicated; length 0: up to the file's end; offset a multiple of 64 unless no_mmap). `options` may be
@@ -330,11 +329,7 @@ typedef struct samara_session_options {
   uint32_t all_logits; /* 1: logits of every token fed (needs max_outputs >= tokens of a step) */
 } samara_session_options;
 #define SAMARA_SESSION_OPTIONS_INIT samara_session_options_init()
-static inline samara_session_options samara_session_options_init(void) {
-  samara_session_options options = SAMARA_ZERO_;
-  options.struct_size = sizeof(options);
-  return options;
-}
+SAMARA_INIT_(samara_session_options)
 
 /* The package's defaults; greedy where it has none. Set sampling->struct_size. */
 SAMARA_API samara_status samara_model_sampling(const samara_model* model,
@@ -363,9 +358,8 @@ SAMARA_API samara_status samara_step(samara_session* const* sessions, size_t n);
 /* Steps until nothing is pending; reports progress "prefill" to the model's callback. Errors as samara_step. What was
  * computed before an error stays, and after CANCELLED samara_run goes on from there. */
 SAMARA_API samara_status samara_run(samara_session* session);
-SAMARA_API size_t
-samara_pending(const samara_session* session); /* tokens fed and not yet computed */
-SAMARA_API size_t samara_length(const samara_session* session); /* tokens computed */
+SAMARA_API size_t samara_pending(const samara_session* session); /* tokens to be computed */
+SAMARA_API size_t samara_length(const samara_session* session);  /* tokens computed */
 /* samara_length tokens that are computed, then samara_pending ones. The place stays until the session is closed. */
 SAMARA_API const int32_t* samara_tokens(const samara_session* session);
 
@@ -457,11 +451,7 @@ typedef struct samara_reply_options {
   uint32_t continues_text;
 } samara_reply_options;
 #define SAMARA_REPLY_OPTIONS_INIT samara_reply_options_init()
-static inline samara_reply_options samara_reply_options_init(void) {
-  samara_reply_options options = SAMARA_ZERO_;
-  options.struct_size = sizeof(options);
-  return options;
-}
+SAMARA_INIT_(samara_reply_options)
 
 typedef enum samara_finish {
   SAMARA_FINISH_NONE = 0,     /* the reply goes on */
@@ -498,11 +488,7 @@ typedef struct samara_reply_event {
   const samara_logprob* top; /* likeliest first, ties: lower id first */
 } samara_reply_event;
 #define SAMARA_REPLY_EVENT_INIT samara_reply_event_init()
-static inline samara_reply_event samara_reply_event_init(void) {
-  samara_reply_event event = SAMARA_ZERO_;
-  event.struct_size = sizeof(event);
-  return event;
-}
+SAMARA_INIT_(samara_reply_event)
 
 /* `options` may be NULL. Computes nothing. Without a tokenizer all text is empty. On an error there is no reply. */
 SAMARA_API samara_status samara_reply_begin(samara_session* session,
