@@ -1,6 +1,7 @@
 // samara-bench: how fast a packed model runs here, where its time goes, what the machine could do; and random packages of
 // known shapes to try.
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 #include <thread>

@@ -1,5 +1,6 @@
 #include "apps/common/cli.h"
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <new>

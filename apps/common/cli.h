@@ -6,7 +6,6 @@
 #ifndef SAMARA_APPS_COMMON_CLI_H_
 #define SAMARA_APPS_COMMON_CLI_H_
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -15,6 +14,10 @@
 #include <vector>
 
 #include "samara/samara.h"
+
+namespace CLI {
+class App;
+}
 
 namespace samara::apps {
 

@@ -1,5 +1,6 @@
 #include "apps/common/describe.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <vector>
 

@@ -3,9 +3,12 @@
 #ifndef SAMARA_APPS_COMMON_DESCRIBE_H_
 #define SAMARA_APPS_COMMON_DESCRIBE_H_
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
+
+namespace CLI {
+class App;
+}
 
 namespace samara::apps {
 

@@ -1,5 +1,6 @@
 // samara-convert: a checkpoint directory becomes one .samara file.
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <new>
 #include <string>

@@ -1,5 +1,6 @@
 #include "apps/eval/generate.h"
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
 

@@ -2,13 +2,16 @@
 #ifndef SAMARA_APPS_EVAL_GENERATE_H_
 #define SAMARA_APPS_EVAL_GENERATE_H_
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/common/cli.h"
+
+namespace CLI {
+class App;
+}
 
 namespace samara::apps {
 

@@ -1,5 +1,6 @@
 // samara-eval: logits, tokens and quality measures of a packed model, for programs to read.
 
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
 #include <optional>

@@ -1,5 +1,6 @@
 // samara-inspect: what is in a package, what it needs, whether it is whole and right.
 
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 #include <vector>

@@ -10,7 +10,7 @@
 
 The last reply counts. It is right if one of "accept" is found in it and none of "reject": regular
 expressions, between word boundaries, on the reply in lower case and without punctuation. Ends with
-1 if --least PERCENT is not reached.
+1 if --least PERCENT, or --least-recall PERCENT in category "recall", is not reached.
 """
 
 import argparse
@@ -70,6 +70,7 @@ def main():
     source.add_argument("--check", action="store_true")
     parser.add_argument("--wrong", action="store_true", help="print what was wrong")
     parser.add_argument("--least", type=float, default=0, help="percent")
+    parser.add_argument("--least-recall", type=float, default=0, help="percent")
     args = parser.parse_args()
     questions = json.loads(args.questions.read_text())
     if args.check:
@@ -100,7 +101,8 @@ def main():
         )
     percent = 100 * sum(good.values()) / sum(all_.values())
     print(f"{'all':12} {sum(good.values()):3} of {sum(all_.values()):3}  {percent:5.1f} %")
-    return 0 if percent >= args.least else 1
+    recall = 100 * good["recall"] / max(all_["recall"], 1)
+    return 0 if percent >= args.least and recall >= args.least_recall else 1
 
 
 sys.exit(main())
