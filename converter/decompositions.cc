@@ -63,6 +63,25 @@ ValueId RmsNorm(Function& f) {
   return f.w.Reshape(y, full);
 }
 
+// (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * weight + bias, over runs of `group`.
+ValueId LayerNorm(Function& f) {
+  const Dim tokens = f.dim(0, 0);
+  const int64_t n = f.size(0, 1);
+  const int64_t group = f.op.Int(AttrKey::kGroup) > 0 ? f.op.Int(AttrKey::kGroup) : n;
+  const Shape full = f.shape(0);
+  const Shape runs = Shape::Of({tokens, Dim::Of(n / group), Dim::Of(group)});
+  const ValueId x = f.w.Reshape(f.in[0], runs), count = f.w.Constant(static_cast<double>(group));
+  const ValueId mean = f.w.Div(f.w.Reduce(OpCode::kReduceSum, x, 2), count);
+  const ValueId d = f.w.Sub(x, mean);
+  const ValueId variance = f.w.Div(f.w.Reduce(OpCode::kReduceSum, f.w.Mul(d, d), 2), count);
+  const ValueId deviation =
+      f.w.Unary(OpCode::kSqrt, f.w.Add(variance, f.w.Constant(f.op.Float(AttrKey::kEps))));
+  ValueId y = f.w.Reshape(f.w.Div(d, deviation), full);
+  if (f.has(1)) y = f.w.Mul(y, f.in[1]);
+  if (f.has(2)) y = f.w.Add(y, f.in[2]);
+  return y;
+}
+
 // Cosines, then sines, of position * inv_freq.
 ValueId RopeTable(Function& f) {
   const Shape column = Shape::Of({f.dim(0, 0), Dim::Of(1)});
@@ -234,6 +253,12 @@ Status WriteFunction(const Package& package, const Graph& graph, const Op& op, G
       break;
     case OpCode::kGlu:
       result = Glu(f);
+      break;
+    case OpCode::kLayerNorm:
+      result = LayerNorm(f);
+      break;
+    case OpCode::kActivate:
+      result = Activate(f.w, f.in[0], static_cast<Activation>(op.Int(AttrKey::kActivation)));
       break;
     case OpCode::kAttention:
       result = Attention(f, package);

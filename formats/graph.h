@@ -203,7 +203,8 @@ enum class SourceTransform : uint16_t {
   kPermutedRotary = 1,
   kScaled = 2,
   kAddedOne = 3,
-  kComputed = 4
+  kComputed = 4,
+  kTransposed = 5  // the tensor holds the rows as columns; source_row is a column
 };
 struct WeightSource {
   std::string tensor;      // name in the checkpoint; "" if computed

@@ -46,6 +46,8 @@ OperandUse UseOfOperand(OpCode code, size_t input) {
     case OpCode::kRmsNorm:
     case OpCode::kRopeTable:
       return input == 1 ? OperandUse::kVector : OperandUse::kPlain;
+    case OpCode::kLayerNorm:
+      return input > 0 ? OperandUse::kVector : OperandUse::kPlain;
     case OpCode::kStateWrite:
       return input == 1 ? OperandUse::kState : OperandUse::kPlain;
     case OpCode::kStateRead:

@@ -120,6 +120,8 @@ constexpr OpInfo kOps[] = {
     Composite(OpCode::kRope, "rope", {2, 2, 2, 1}, 1, 0, kRopeAttrs),
     Composite(OpCode::kGlu, "glu", {1, 1, 1, 1}, 1, -1, kGluAttrs),
     Composite(OpCode::kAttention, "attention", {2, 3, 2, 1}, 1, -1, kAttentionAttrs),
+    Composite(OpCode::kLayerNorm, "layer_norm", {1, 3, 1, 1}, 1, 0, kRmsNormAttrs),
+    Composite(OpCode::kActivate, "activate", {1, 1, 1, 1}, 1, 0, kGluAttrs),
 };
 
 }  // namespace

@@ -56,6 +56,9 @@ enum class OpCode : uint16_t {
   kGlu = 1004,        // (x F32 [T, 2*I]: gate then up) -> [T, I]: act(gate) * up; attr activation
   kAttention = 1005,  // (q F32 [T, heads*key_dim], state, sinks? [heads]) -> [T, heads*value_dim];
                       // attr heads, kv_heads, key_dim, value_dim, scale, softcap (0: none), window (0: none)
+  kLayerNorm = 1006,  // (x F32 [T, N], weight? [N], bias? [N]) -> [T, N]; attr eps, group (0: N): each run of
+                      // `group` elements is centred and normalized on its own
+  kActivate = 1007,   // (x F32 [T, N]) -> [T, N]: act(x); attr activation
 };
 
 enum class AttrKey : uint16_t {

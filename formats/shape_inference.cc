@@ -147,9 +147,10 @@ class Inference {
   Status StateWrite();
   Status StateRead();
   Status StateVisible();
-  Status RmsNorm();
+  Status Norm();
   Status RopeTable();
   Status Rope();
+  Status Activate();
   Status Glu();
   Status Attention();
 
@@ -333,7 +334,7 @@ Status Inference::StateVisible() {
   return Result(DType::kBool, Shape::Of({tokens, slots}));
 }
 
-Status Inference::RmsNorm() {
+Status Inference::Norm() {
   int64_t columns = 0;
   SAMARA_RETURN_IF_ERROR(WantRows(0, &columns));
   int64_t group = op_.Int(AttrKey::kGroup);
@@ -342,7 +343,10 @@ Status Inference::RmsNorm() {
     return Fail(std::to_string(columns) + " columns are no multiple of group " +
                 std::to_string(group));
   }
-  if (Has(1)) SAMARA_RETURN_IF_ERROR(WantVector(1, group));
+  const bool rms = op_.code == OpCode::kRmsNorm;
+  for (size_t i = 1; i < 3; ++i) {
+    if (Has(i)) SAMARA_RETURN_IF_ERROR(WantVector(i, rms ? group : columns));
+  }
   return Result(DType::kF32, ShapeOf(0));
 }
 
@@ -368,6 +372,12 @@ Status Inference::Rope() {
     return FailInput(1, std::to_string(rotated) + " columns",
                      "an even number up to " + std::to_string(head));
   }
+  return Result(DType::kF32, ShapeOf(0));
+}
+
+Status Inference::Activate() {
+  int64_t columns = 0;
+  SAMARA_RETURN_IF_ERROR(WantRows(0, &columns));
   return Result(DType::kF32, ShapeOf(0));
 }
 
@@ -454,11 +464,14 @@ Status Inference::Run() {
     case OpCode::kStateVisible:
       return StateVisible();
     case OpCode::kRmsNorm:
-      return RmsNorm();
+    case OpCode::kLayerNorm:
+      return Norm();
     case OpCode::kRopeTable:
       return RopeTable();
     case OpCode::kRope:
       return Rope();
+    case OpCode::kActivate:
+      return Activate();
     case OpCode::kGlu:
       return Glu();
     case OpCode::kAttention:

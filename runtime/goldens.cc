@@ -105,7 +105,7 @@ double L2(const std::vector<float>& values) {
 
 bool OfInterest(OpCode code) {
   return code == OpCode::kLinear || code == OpCode::kAttention || code == OpCode::kRmsNorm ||
-         code == OpCode::kGlu;
+         code == OpCode::kGlu || code == OpCode::kLayerNorm || code == OpCode::kActivate;
 }
 
 // "" if the golden holds, else what is off.

@@ -74,13 +74,16 @@ using LinearFn = void (*)(const LinearArgs& args, uint64_t tile_begin, uint64_t 
 struct RmsNormArgs {
   const float* x;
   uint64_t x_stride;
-  const float* weight;  // [group] or nullptr
+  const float* weight;  // [group], or [cols] if centred; or nullptr
   float* y;
   uint64_t y_stride;
   uint64_t cols, group;
   float eps;
+  bool centred = false;         // layer_norm: the mean of x is taken off first
+  const float* bias = nullptr;  // [cols]; if centred only
 };
-// y = (x / sqrt(mean(x^2) + eps)) * weight, over each run of `group` elements of rows [begin, end).
+// y = (x / sqrt(mean(x^2) + eps)) * weight + bias, over each run of `group` elements of rows
+// [begin, end).
 using RmsNormFn = void (*)(const RmsNormArgs& args, uint64_t begin, uint64_t end);
 
 struct RopeTableArgs {
@@ -114,8 +117,9 @@ struct GluArgs {
   float* y;
   uint64_t y_stride;
   uint64_t n;
+  bool gated = true;  // false: there is no up
 };
-// y = act(gate) * up for tokens [begin, end).
+// y = act(gate) * up, or act(gate), for tokens [begin, end).
 using GluFn = void (*)(const GluArgs& args, uint64_t begin, uint64_t end);
 
 // Where a step's slots are: mirrors runtime/step_params.h in plain pointers.

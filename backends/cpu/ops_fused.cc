@@ -200,6 +200,9 @@ Status AddRmsNorm(Builder* b, const Op& op) {
   SAMARA_RETURN_IF_ERROR(NewRowCall(b, op, b->kernels().rms_norm, &call));
   if (op.inputs.size() > 1)
     SAMARA_RETURN_IF_ERROR(b->BindOptionalFloats(op.inputs[1], &call->args.weight));
+  if (op.inputs.size() > 2)
+    SAMARA_RETURN_IF_ERROR(b->BindOptionalFloats(op.inputs[2], &call->args.bias));
+  call->args.centred = op.code == OpCode::kLayerNorm;
   call->args.cols = call->work;
   const int64_t group = op.Int(AttrKey::kGroup);
   call->args.group = group == 0 ? call->work : static_cast<uint64_t>(group);
@@ -235,6 +238,7 @@ Status AddGlu(Builder* b, const Op& op) {
     return Unsupported("activation %lld", static_cast<long long>(act));
   SAMARA_RETURN_IF_ERROR(NewRowCall(b, op, b->kernels().glu[act], &call));
   call->args.n = call->work;
+  call->args.gated = op.code == OpCode::kGlu;
   call->work *= 4;
   return Status();
 }
@@ -292,12 +296,14 @@ Status AddLinear(Builder* b, const Op& op) {
 Status AddFused(Builder* b, const Op& op) {
   switch (op.code) {
     case OpCode::kRmsNorm:
+    case OpCode::kLayerNorm:
       return AddRmsNorm(b, op);
     case OpCode::kRopeTable:
       return AddRopeTable(b, op);
     case OpCode::kRope:
       return AddRope(b, op);
     case OpCode::kGlu:
+    case OpCode::kActivate:
       return AddGlu(b, op);
     default:
       return Internal("not a row operator");

@@ -269,6 +269,8 @@ Status Builder::AddOp(const Op& op) {
     case OpCode::kRopeTable:
     case OpCode::kRope:
     case OpCode::kGlu:
+    case OpCode::kLayerNorm:
+    case OpCode::kActivate:
       return AddFused(this, op);
     case OpCode::kAttention:
     case OpCode::kStateWrite:

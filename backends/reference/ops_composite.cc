@@ -28,6 +28,31 @@ void RmsNorm(const OpRun& op) {
   }
 }
 
+void LayerNorm(const OpRun& op) {
+  const Tensor& x = op.in[0];
+  const int64_t n = x.dims[1];
+  const int64_t group = op.params->group > 0 ? op.params->group : n;
+  const float eps = static_cast<float>(op.params->eps), count = static_cast<float>(group);
+  const float* w = op.n_in > 1 && op.in[1].present() ? op.in[1].Data<float>() : nullptr;
+  const float* b = op.n_in > 2 && op.in[2].present() ? op.in[2].Data<float>() : nullptr;
+  for (int64_t t = 0; t < x.dims[0]; ++t) {
+    for (int64_t g = 0; g < n; g += group) {
+      const float* a = x.Row<float>(t) + g;
+      float* y = op.out[0].Row<float>(t) + g;
+      Sum16<float> sum, squares;
+      for (int64_t i = 0; i < group; ++i) sum.Add(i, a[i]);
+      const float mean = sum.Result() / count;
+      for (int64_t i = 0; i < group; ++i) squares.AddProduct(i, a[i] - mean, a[i] - mean);
+      const float r = 1.0f / std::sqrt(squares.Result() / count + eps);
+      for (int64_t i = 0; i < group; ++i) {
+        float v = (a[i] - mean) * r;
+        if (w != nullptr) v = v * w[g + i];
+        y[i] = b != nullptr ? v + b[g + i] : v;
+      }
+    }
+  }
+}
+
 void RopeTable(const OpRun& op) {
   const Tensor& positions = op.in[0];
   const Tensor& out = op.out[0];
@@ -73,6 +98,14 @@ void Glu(const OpRun& op) {
       const float gate = x.Row<float>(t)[i], up = x.Row<float>(t)[n + i];
       out.Row<float>(t)[i] = Activate(op.params->activation, gate) * up;
     }
+  }
+}
+
+void ActivateRows(const OpRun& op) {
+  const Tensor& out = op.out[0];
+  for (int64_t t = 0; t < out.dims[0]; ++t) {
+    for (int64_t i = 0; i < out.dims[1]; ++i)
+      out.Row<float>(t)[i] = Activate(op.params->activation, op.in[0].Row<float>(t)[i]);
   }
 }
 
@@ -193,6 +226,12 @@ Status RunComposite(const OpRun& op, float) {
       break;
     case OpCode::kGlu:
       Glu(op);
+      break;
+    case OpCode::kLayerNorm:
+      LayerNorm(op);
+      break;
+    case OpCode::kActivate:
+      ActivateRows(op);
       break;
     case OpCode::kAttention:
       return Attention(op);

@@ -22,6 +22,26 @@ void RmsNorm(const OpRun& op) {
   }
 }
 
+void LayerNorm(const OpRun& op) {
+  const int64_t n = op.in[0].dims[1];
+  const int64_t group = op.params->group > 0 ? op.params->group : n;
+  const double* weight = op.n_in > 1 && op.in[1].present() ? op.in[1].Data<double>() : nullptr;
+  const double* bias = op.n_in > 2 && op.in[2].present() ? op.in[2].Data<double>() : nullptr;
+  for (int64_t t = 0; t < op.in[0].dims[0]; ++t) {
+    const double* x = op.in[0].Row<double>(t);
+    double* y = op.out[0].Row<double>(t);
+    for (int64_t g = 0; g < n; g += group) {
+      double mean = 0, variance = 0;
+      for (int64_t i = g; i < g + group; ++i) mean += x[i] / static_cast<double>(group);
+      for (int64_t i = g; i < g + group; ++i)
+        variance += (x[i] - mean) * (x[i] - mean) / static_cast<double>(group);
+      const double scale = 1 / std::sqrt(variance + op.params->eps);
+      for (int64_t i = g; i < g + group; ++i)
+        y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+    }
+  }
+}
+
 void RopeTable(const OpRun& op) {
   const Tensor& positions = op.in[0];
   const double* inv_freq = op.in[1].Data<double>();
@@ -66,6 +86,13 @@ void Glu(const OpRun& op) {
     for (int64_t i = 0; i < n; ++i) {
       op.out[0].Row<double>(t)[i] = Activate(op.params->activation, x[i]) * x[n + i];
     }
+  }
+}
+
+void ActivateRows(const OpRun& op) {
+  for (int64_t t = 0; t < op.out[0].dims[0]; ++t) {
+    for (int64_t i = 0; i < op.out[0].dims[1]; ++i)
+      op.out[0].Row<double>(t)[i] = Activate(op.params->activation, op.in[0].Row<double>(t)[i]);
   }
 }
 
@@ -137,6 +164,12 @@ Status RunComposite(const OpRun& op, double) {
       break;
     case OpCode::kGlu:
       Glu(op);
+      break;
+    case OpCode::kLayerNorm:
+      LayerNorm(op);
+      break;
+    case OpCode::kActivate:
+      ActivateRows(op);
       break;
     case OpCode::kAttention:
       return Attention(op);

@@ -17,11 +17,17 @@ void check::rms_norm() {
       constexpr uint64_t kRows = 3;
       const uint64_t cols = group * 2;
       const Guarded<float> x(Numbers(&random, kRows * cols, kind)), w(random.Floats(group));
-      auto run = [&](const KernelTable& table, bool weight) {
+      const Guarded<float> wide(random.Floats(cols)), bias(random.Floats(cols));
+      auto run = [&](const KernelTable& table, bool weight, bool centred = false) {
         Guarded<float> y(kRows * cols);
-        const RmsNormArgs args = {x.data(), cols * 4, weight ? w.data() : nullptr,
-                                  y.data(), cols * 4, cols,
-                                  group,    1e-6f};
+        RmsNormArgs args = {x.data(), cols * 4, weight ? w.data() : nullptr,
+                            y.data(), cols * 4, cols,
+                            group,    1e-6f};
+        if (centred) {
+          args.centred = true;
+          args.weight = wide.data();
+          args.bias = weight ? bias.data() : nullptr;
+        }
         table.rms_norm(args, 0, 1);
         table.rms_norm(args, 1, kRows);
         CHECK(y.Untouched());
@@ -31,6 +37,8 @@ void check::rms_norm() {
         CAPTURE(std::string(table->name));
         REQUIRE(run(*table, true) == run(*ScalarKernels(), true));
         REQUIRE(run(*table, false) == run(*ScalarKernels(), false));
+        REQUIRE(run(*table, true, true) == run(*ScalarKernels(), true, true));
+        REQUIRE(run(*table, false, true) == run(*ScalarKernels(), false, true));
       }
     }
   }
@@ -137,9 +145,13 @@ void check::glu() {
       CAPTURE(std::string(table->name));
       for (int act = 0; act < kNumActivations; ++act) {
         CAPTURE(act);
-        Guarded<float> want(n), got(n);
+        Guarded<float> want(2 * n), got(2 * n);
         ScalarKernels()->glu[act]({x.data(), 2 * n * 4, want.data(), n * 4, n}, 0, 1);
         table->glu[act]({x.data(), 2 * n * 4, got.data(), n * 4, n}, 0, 1);
+        REQUIRE(got == want);
+        // activate: the same without a second half.
+        ScalarKernels()->glu[act]({x.data(), n * 4, want.data(), n * 4, n, false}, 0, 2);
+        table->glu[act]({x.data(), n * 4, got.data(), n * 4, n, false}, 0, 2);
         REQUIRE(got == want);
         CHECK(got.Untouched());
       }

@@ -97,6 +97,37 @@ std::vector<Case> RmsNormCases() {
   return cases;
 }
 
+std::vector<Case> LayerNormCases() {
+  struct Norm {
+    int64_t n, group;
+    bool weight, bias;
+    Fill fill;
+  };
+  std::vector<Case> cases;
+  for (const Norm& norm :
+       {Norm{64, 0, true, true, Fill::kNormal}, Norm{80, 16, true, true, Fill::kNormal},
+        Norm{80, 80, false, false, Fill::kNormal}, Norm{577, 0, true, true, Fill::kNormal},
+        Norm{96, 8, true, false, Fill::kTies}, Norm{33, 0, false, true, Fill::kNormal},
+        Norm{90, 30, true, true, Fill::kNormal}, Norm{64, 0, true, true, Fill::kZero}}) {
+    Case c;
+    c.name = "layer_norm " + std::to_string(norm.n) + "/" + std::to_string(norm.group);
+    Random random(static_cast<uint64_t>(norm.n) + 1);
+    const auto size = static_cast<uint64_t>(norm.n);
+    const ValueId wide = c.model.Input("x", Shape::Of({T(), Dim::Of(norm.n + 7)}));
+    const ValueId x = Strided(&c.model, wide, 3, norm.n);
+    const ValueId w = norm.weight ? c.model.Vector("w", random.Floats(size)) : kNoValue;
+    const ValueId b = norm.bias ? c.model.Vector("b", random.Floats(size)) : kNoValue;
+    c.outputs = {
+        c.model.Op(OpCode::kLayerNorm, {x, w, b},
+                   {FloatAttr(AttrKey::kEps, 1e-5), IntAttr(AttrKey::kGroup, norm.group)})};
+    c.inputs = {{wide, norm.fill, 1}};
+    c.Tokens({1, 9});
+    c.Bounds(tolerance::kF32DotNorm, tolerance::kF32DotElement);
+    cases.push_back(std::move(c));
+  }
+  return cases;
+}
+
 std::vector<Case> RopeCases() {
   struct Rotary {
     int64_t heads, head_dim, rotated;
@@ -134,7 +165,10 @@ std::vector<Case> RopeCases() {
   return cases;
 }
 
-std::vector<Case> GluCases() {
+namespace {
+
+// glu, or activate over as many columns as it reads.
+std::vector<Case> ActivationCases(OpCode code) {
   std::vector<Case> cases;
   for (int64_t activation = 0; activation < 4; ++activation) {
     for (int64_t n : {1, 17, 64, 100}) {
@@ -142,9 +176,10 @@ std::vector<Case> GluCases() {
            {std::pair{Fill::kNormal, 2.0f}, std::pair{Fill::kNormal, 60.0f},
             std::pair{Fill::kSubnormal, 1.0f}, std::pair{Fill::kTies, 1.0f}}) {
         Case c;
-        c.name = "glu " + std::to_string(activation) + ", " + std::to_string(n);
+        c.name = std::string(FindOp(code)->name) + " " + std::to_string(activation) + ", " +
+                 std::to_string(n);
         const ValueId x = c.model.Input("x", Shape::Of({T(), Dim::Of(2 * n)}));
-        c.outputs = {c.model.Op(OpCode::kGlu, {x}, {IntAttr(AttrKey::kActivation, activation)})};
+        c.outputs = {c.model.Op(code, {x}, {IntAttr(AttrKey::kActivation, activation)})};
         c.inputs = {{x, fill, scale}};
         c.Tokens({1, 7});
         c.Bounds(tolerance::kF32DotNorm, tolerance::kF32DotElement);
@@ -156,6 +191,11 @@ std::vector<Case> GluCases() {
   }
   return cases;
 }
+
+}  // namespace
+
+std::vector<Case> GluCases() { return ActivationCases(OpCode::kGlu); }
+std::vector<Case> ActivateCases() { return ActivationCases(OpCode::kActivate); }
 
 std::vector<Case> AttentionCases() {
   std::vector<Case> cases;

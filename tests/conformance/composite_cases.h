@@ -10,7 +10,9 @@ namespace samara::test {
 
 std::vector<Case> RmsNormCases();
 std::vector<Case> RopeCases();
+std::vector<Case> LayerNormCases();
 std::vector<Case> GluCases();
+std::vector<Case> ActivateCases();
 std::vector<Case> AttentionCases();
 std::vector<Case> LinearCases();
 

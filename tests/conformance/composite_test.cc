@@ -15,8 +15,10 @@ void CheckAll(const std::vector<Case>& cases, uint64_t seed) {
 }
 
 TEST_CASE("rms_norm") { CheckAll(RmsNormCases(), 1000); }
+TEST_CASE("layer_norm") { CheckAll(LayerNormCases(), 1050); }
 TEST_CASE("rope_table and rope") { CheckAll(RopeCases(), 1100); }
 TEST_CASE("glu") { CheckAll(GluCases(), 1200); }
+TEST_CASE("activate") { CheckAll(ActivateCases(), 1250); }
 TEST_CASE("attention") { CheckAll(AttentionCases(), 1300); }
 
 struct DecomposeAll final : DecomposeChoice {
@@ -53,6 +55,10 @@ TEST_CASE("decompositions mean what the composites mean") {
   CheckDecompositions(RopeCases(), 2200, norm, element);
   std::vector<Case> cases;
   for (Case& c : RmsNormCases()) {
+    if (c.norm_bound < 1e-4) cases.push_back(std::move(c));
+  }
+  for (Case& c : LayerNormCases()) cases.push_back(std::move(c));
+  for (Case& c : ActivateCases()) {
     if (c.norm_bound < 1e-4) cases.push_back(std::move(c));
   }
   for (Case& c : GluCases()) {

@@ -256,6 +256,17 @@ TEST_CASE("inference: composites") {
   CHECK_REFUSED(f.Infer(OpCode::kGlu, {x}, act(4)), "activation is 4");
   CHECK_REFUSED(f.Infer(OpCode::kGlu, {f.F32(Shape::Of({f.T(), f.N(63)}))}, act(0)),
                 "even number of columns");
+  CHECK_TYPE(f, f.Infer(OpCode::kActivate, {x}, act(3)), DType::kF32, {f.T(), f.N(64)});
+  CHECK_REFUSED(f.Infer(OpCode::kActivate, {x}, act(-1)), "activation is -1");
+
+  // Weight and bias of layer_norm are as wide as x, whatever the group.
+  const ValueId w64 = f.Weight(Shape::Of({f.N(64)})), w16 = f.Weight(Shape::Of({f.N(16)}));
+  CHECK_TYPE(f, f.Infer(OpCode::kLayerNorm, {x, w64, w64}, norm(16)), DType::kF32,
+             {f.T(), f.N(64)});
+  CHECK_TYPE(f, f.Infer(OpCode::kLayerNorm, {x}, norm(0)), DType::kF32, {f.T(), f.N(64)});
+  CHECK_REFUSED(f.Infer(OpCode::kLayerNorm, {x, w16}, norm(16)), "want [64]");
+  CHECK_REFUSED(f.Infer(OpCode::kLayerNorm, {x, w64, w16}, norm(0)), "want [64]");
+  CHECK_REFUSED(f.Infer(OpCode::kLayerNorm, {x}, norm(48)), "no multiple of group 48");
 }
 
 TEST_CASE("inference: attention") {

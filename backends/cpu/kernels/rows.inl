@@ -5,28 +5,44 @@ void RmsNorm(const RmsNormArgs& args, uint64_t begin, uint64_t end) {
   for (uint64_t t = begin; t < end; ++t) {
     const float* x = At(args.x, t * args.x_stride);
     float* y = At(args.y, t * args.y_stride);
+    const float* weight = args.weight;
+    const float* bias = args.bias;
     for (uint64_t g = 0; g < args.cols; g += n, x += n, y += n) {
-      F32x16 sum = Set(0.0f);
+      F32x16 sum = Set(0.0f), mean = Set(0.0f);  // x - 0 is x
       uint64_t i = 0;
-      for (; i + 16 <= n; i += 16) {
-        const F32x16 v = Load(x + i);
+      if (args.centred) {
+        for (; i + 16 <= n; i += 16) sum = Add(sum, Load(x + i));
+        if (i < n) sum = Add(sum, LoadPartial(x + i, n - i));
+        mean = Set(Tree16(sum) / static_cast<float>(n));
+        sum = Set(0.0f);
+      }
+      for (i = 0; i + 16 <= n; i += 16) {
+        const F32x16 v = Sub(Load(x + i), mean);
         sum = Fma(v, v, sum);
       }
       if (i < n) {
-        const F32x16 v = LoadPartial(x + i, n - i);
+        float rest[16];  // lanes beyond x add nothing
+        Store(rest, Sub(LoadPartial(x + i, n - i), mean));
+        const F32x16 v = LoadPartial(rest, n - i);
         sum = Fma(v, v, sum);
       }
-      const float mean = Tree16(sum) / static_cast<float>(n);
-      const F32x16 r = Set(1.0f / __builtin_sqrtf(mean + args.eps));
+      const F32x16 r =
+          Set(1.0f / __builtin_sqrtf(Tree16(sum) / static_cast<float>(n) + args.eps));
       for (i = 0; i + 16 <= n; i += 16) {
-        F32x16 v = Mul(Load(x + i), r);
-        if (args.weight != nullptr) v = Mul(v, Load(args.weight + i));
+        F32x16 v = Mul(Sub(Load(x + i), mean), r);
+        if (weight != nullptr) v = Mul(v, Load(weight + i));
+        if (bias != nullptr) v = Add(v, Load(bias + i));
         Store(y + i, v);
       }
       if (i < n) {
-        F32x16 v = Mul(LoadPartial(x + i, n - i), r);
-        if (args.weight != nullptr) v = Mul(v, LoadPartial(args.weight + i, n - i));
+        F32x16 v = Mul(Sub(LoadPartial(x + i, n - i), mean), r);
+        if (weight != nullptr) v = Mul(v, LoadPartial(weight + i, n - i));
+        if (bias != nullptr) v = Add(v, LoadPartial(bias + i, n - i));
         StorePartial(y + i, v, n - i);
+      }
+      if (args.centred) {
+        if (weight != nullptr) weight += n;
+        if (bias != nullptr) bias += n;
       }
     }
   }
@@ -86,11 +102,14 @@ void Glu(const GluArgs& args, uint64_t begin, uint64_t end) {
     const float* up = gate + args.n;
     float* y = At(args.y, t * args.y_stride);
     uint64_t i = 0;
-    for (; i + 16 <= args.n; i += 16) Store(y + i, Mul(Act::Of(Load(gate + i)), Load(up + i)));
+    for (; i + 16 <= args.n; i += 16) {
+      const F32x16 v = Act::Of(Load(gate + i));
+      Store(y + i, args.gated ? Mul(v, Load(up + i)) : v);
+    }
     if (i < args.n) {
       const uint64_t lanes = args.n - i;
-      StorePartial(y + i, Mul(Act::Of(LoadPartial(gate + i, lanes)), LoadPartial(up + i, lanes)),
-                   lanes);
+      const F32x16 v = Act::Of(LoadPartial(gate + i, lanes));
+      StorePartial(y + i, args.gated ? Mul(v, LoadPartial(up + i, lanes)) : v, lanes);
     }
   }
 }
