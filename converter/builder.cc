@@ -28,145 +28,31 @@ std::string List(const std::vector<std::string>& names) {
   return text;
 }
 
+// The ranges, one after the other, as sources and pieces of a weight whose size is *count.
+void AddRanges(const std::string& tensor, const TensorInfo* info,
+               const std::vector<RowRange>& ranges, uint64_t* count, Weight* weight,
+               WeightPlan* plan) {
+  *count = 0;
+  for (const RowRange& range : ranges) {
+    WeightSource source;
+    source.tensor = tensor;
+    source.first_row = *count;
+    source.n_rows = static_cast<uint64_t>(range.count);
+    source.source_row = static_cast<uint64_t>(range.first);
+    *count += source.n_rows;
+    plan->pieces.push_back(
+        {.tensor = info, .source_row = source.source_row, .n_rows = source.n_rows});
+    weight->sources.push_back(std::move(source));
+  }
+}
+
 }  // namespace
 
-// --- Scope
-// ----------------------------------------------------------------------------------------------
-
-std::string Scope::Join(std::string_view name) const {
-  return path_.empty() ? std::string(name) : path_ + "." + std::string(name);
+std::vector<RowRange> Strided(int64_t first, int64_t count, int64_t stride, int64_t groups) {
+  std::vector<RowRange> ranges;
+  for (int64_t g = 0; g < groups; ++g) ranges.push_back({first + g * stride, count});
+  return ranges;
 }
-
-Scope Scope::In(std::string_view name) const { return Scope(builder_, Join(name)); }
-
-Scope Scope::In(std::string_view name, int64_t number) const {
-  return Scope(builder_, Join(name) + "." + std::to_string(number));
-}
-
-Tensor Scope::Embedding(std::string_view name, int64_t rows, int64_t columns) {
-  const std::string path = Join(name);
-  const ValueId table = builder_->Matrix(path + ".weight", rows, columns);
-  if (builder_->failed()) return Tensor();
-  return Tensor(builder_->writer_.Emit(OpCode::kGather, path, {table, builder_->ids_}, DType::kF32,
-                                       Shape::Of({builder_->tokens_, Dim::Of(columns)})));
-}
-
-Tensor Scope::Linear(Tensor x, std::string_view name, int64_t rows, bool bias) {
-  const std::string path = Join(name);
-  const int64_t columns = builder_->Columns(x, path);
-  std::vector<ValueId> inputs = {x.id_, builder_->Matrix(path + ".weight", rows, columns)};
-  if (bias) inputs.push_back(builder_->Vector(path + ".bias", rows));
-  if (builder_->failed()) return Tensor();
-  return Tensor(builder_->writer_.Emit(OpCode::kLinear, path, std::move(inputs), DType::kF32,
-                                       Shape::Of({builder_->ShapeOf(x).dims[0], Dim::Of(rows)})));
-}
-
-Tensor Scope::TiedLinear(Tensor x, std::string_view name, int64_t rows) {
-  const std::string path = Join(name);
-  const int64_t columns = builder_->Columns(x, path);
-  const ValueId table = builder_->Matrix(path + ".weight", rows, columns);
-  if (builder_->failed()) return Tensor();
-  return Tensor(builder_->writer_.Emit(OpCode::kLinear, path + ".tied", {x.id_, table}, DType::kF32,
-                                       Shape::Of({builder_->ShapeOf(x).dims[0], Dim::Of(rows)})));
-}
-
-Tensor Scope::RmsNorm(Tensor x, std::string_view name, double eps, int64_t group) {
-  const std::string path = Join(name);
-  const int64_t columns = builder_->Columns(x, path);
-  const int64_t size = group > 0 ? group : columns;
-  builder_->Want(columns % std::max<int64_t>(size, 1) == 0, path,
-                 std::to_string(columns) + " columns", "a multiple of " + std::to_string(size));
-  const ValueId weight = builder_->Vector(path + ".weight", size);
-  if (builder_->failed()) return Tensor();
-  return Tensor(builder_->writer_.Emit(
-      OpCode::kRmsNorm, path, {x.id_, weight}, DType::kF32, Shape(builder_->ShapeOf(x)),
-      {FloatAttr(AttrKey::kEps, eps), IntAttr(AttrKey::kGroup, group)}));
-}
-
-Tensor Scope::Rope(Tensor x, int64_t head_dim, const RopeSettings& settings) {
-  const int64_t columns = builder_->Columns(x, Join("rope"));
-  const int64_t rotated = 2 * static_cast<int64_t>(settings.inv_freq.size());
-  builder_->Want(rotated >= 2 && rotated <= head_dim, path_,
-                 std::to_string(rotated) + " rotated dimensions",
-                 "2 to head_dim " + std::to_string(head_dim));
-  builder_->Want(head_dim > 0 && columns % std::max<int64_t>(head_dim, 1) == 0, path_,
-                 std::to_string(columns) + " columns",
-                 "a multiple of head_dim " + std::to_string(head_dim));
-  if (builder_->failed()) return Tensor();
-  builder_->Want(builder_->ShapeOf(x).dims[0] == builder_->tokens_, path_,
-                 "rows that are no tokens", "one position a row");
-  const ValueId frequencies = builder_->Constant("rope.inv_freq", settings.inv_freq);
-  if (builder_->failed()) return Tensor();
-  GraphWriter& w = builder_->writer_;
-  const std::string base = w.value(x.id_).name;
-  const ValueId table =
-      w.Emit(OpCode::kRopeTable, base + ".rope_table", {builder_->positions_, frequencies},
-             DType::kF32, Shape::Of({builder_->tokens_, Dim::Of(rotated)}),
-             {FloatAttr(AttrKey::kFactor, settings.factor)});
-  return Tensor(w.Emit(OpCode::kRope, base + ".rope", {x.id_, table}, DType::kF32,
-                       Shape(builder_->ShapeOf(x)),
-                       {IntAttr(AttrKey::kHeadDim, head_dim),
-                        IntAttr(AttrKey::kInterleaved, settings.interleaved)}));
-}
-
-Tensor Scope::Glu(Tensor gate, Tensor up, Activation activation) {
-  const int64_t columns = builder_->Columns(gate, Join("glu"));
-  builder_->Want(columns == builder_->Columns(up, Join("glu")), path_,
-                 "gate and up of different sizes", "equal ones");
-  if (builder_->failed()) return Tensor();
-  GraphWriter& w = builder_->writer_;
-  const Dim rows = w.shape(gate.id_).dims[0];
-  const ValueId both =
-      w.Emit(OpCode::kConcat, Join("gate_up"), {gate.id_, up.id_}, DType::kF32,
-             Shape::Of({rows, Dim::Of(2 * columns)}), {IntAttr(AttrKey::kAxis, 1)});
-  return Tensor(w.Emit(OpCode::kGlu, Join("glu"), {both}, DType::kF32,
-                       Shape::Of({rows, Dim::Of(columns)}),
-                       {IntAttr(AttrKey::kActivation, static_cast<int64_t>(activation))}));
-}
-
-Tensor Scope::Add(Tensor x, Tensor y) {
-  const int64_t columns = builder_->Columns(x, Join("add"));
-  builder_->Want(columns == builder_->Columns(y, Join("add")), path_,
-                 "a sum of values of different sizes", "equal ones");
-  if (builder_->failed()) return Tensor();
-  GraphWriter& w = builder_->writer_;
-  const std::string name = w.value(y.id_).name + ".add";
-  return Tensor(
-      w.Emit(OpCode::kAdd, name, {x.id_, y.id_}, DType::kF32, Shape(builder_->ShapeOf(x))));
-}
-
-Tensor Scope::Attention(Tensor q, Tensor k, Tensor v, const AttentionSettings& s,
-                        std::string_view sinks) {
-  const auto want = [&](Tensor x, const char* what, int64_t heads, int64_t dim) {
-    const int64_t columns = builder_->Columns(x, Join(what));
-    builder_->Want(columns == heads * dim, Join(what), std::to_string(columns) + " columns",
-                   std::to_string(heads) + " heads of " + std::to_string(dim));
-  };
-  want(q, "query", s.heads, s.key_dim);
-  want(k, "key", s.kv_heads, s.key_dim);
-  want(v, "value", s.kv_heads, s.value_dim);
-  builder_->Want(s.kv_heads > 0 && s.heads % std::max<int64_t>(s.kv_heads, 1) == 0, path_,
-                 std::to_string(s.heads) + " heads",
-                 "a multiple of the " + std::to_string(s.kv_heads) + " K/V heads");
-  const ValueId sink = sinks.empty() ? kNoValue : builder_->Vector(Join(sinks), s.heads);
-  if (builder_->failed()) return Tensor();
-  const ValueId state = builder_->StateValue(Join("kv"), s);
-  GraphWriter& w = builder_->writer_;
-  w.AddOp(OpCode::kStateWrite, Join("write_k"), {k.id_, state}, {IntAttr(AttrKey::kPart, 0)});
-  w.AddOp(OpCode::kStateWrite, Join("write_v"), {v.id_, state}, {IntAttr(AttrKey::kPart, 1)});
-  std::vector<ValueId> inputs = {q.id_, state};
-  if (sink != kNoValue) inputs.push_back(sink);
-  return Tensor(
-      w.Emit(OpCode::kAttention, Join("attention"), std::move(inputs), DType::kF32,
-             Shape::Of({builder_->tokens_, Dim::Of(s.heads * s.value_dim)}),
-             {IntAttr(AttrKey::kHeads, s.heads), IntAttr(AttrKey::kKvHeads, s.kv_heads),
-              IntAttr(AttrKey::kKeyDim, s.key_dim), IntAttr(AttrKey::kValueDim, s.value_dim),
-              FloatAttr(AttrKey::kScale, s.scale), FloatAttr(AttrKey::kSoftcap, s.softcap),
-              IntAttr(AttrKey::kWindow, static_cast<int64_t>(s.window))}));
-}
-
-// --- GraphBuilder
-// ----------------------------------------------------------------------------------------
 
 GraphBuilder::GraphBuilder(const Checkpoint* checkpoint)
     : checkpoint_(checkpoint), writer_(nullptr) {
@@ -210,56 +96,119 @@ int64_t GraphBuilder::Columns(Tensor x, const std::string& user) {
   return writer_.shape(x.id_).dims[1].constant;  // every Tensor is [rows, constant columns]
 }
 
-ValueId GraphBuilder::WeightValue(const std::string& tensor, bool vector, int64_t rows,
-                                  int64_t columns) {
-  if (failed()) return kNoValue;
+const TensorInfo* GraphBuilder::Take(const std::string& tensor, std::vector<uint64_t> shape) {
+  if (failed()) return nullptr;
+  used_.insert(tensor);
   const TensorInfo* info = checkpoint_->Find(tensor);
   if (info == nullptr) {
     // All missing ones are reported together, by Finish: the graph goes on with the shape that it
     // wants.
     missing_.insert(tensor);
-  } else {
-    TensorInfo wanted;
-    wanted.shape = {static_cast<uint64_t>(columns)};
-    if (!vector) wanted.shape.insert(wanted.shape.begin(), static_cast<uint64_t>(rows));
-    if (info->shape != wanted.shape) {
-      Fail(InvalidFile("tensor %s: got shape %s, wanted %s", tensor.c_str(),
-                       ShapeText(*info).c_str(), ShapeText(wanted).c_str()));
-      return kNoValue;
-    }
-    if (info->dtype == DType::kInvalid) {
-      Fail(Unsupported("tensor %s: got type %s, wanted F32, F16 or BF16", tensor.c_str(),
-                       info->type.c_str()));
-      return kNoValue;
-    }
+    return nullptr;
   }
-  used_.insert(tensor);
-  if (const auto known = weights_.find(tensor); known != weights_.end()) return known->second;
-  Weight weight;
-  weight.name = tensor;
-  weight.rows = vector ? 1 : static_cast<uint64_t>(rows);
-  weight.cols = static_cast<uint64_t>(columns);
-  weight.is_vector = vector;
-  WeightSource source;
-  source.tensor = tensor;
-  source.n_rows = vector ? weight.cols : weight.rows;
-  weight.sources.push_back(source);
-  WeightPlan plan;
-  plan.pieces.push_back({info, 0, vector ? weight.cols : weight.rows});
+  TensorInfo wanted;
+  wanted.shape = std::move(shape);
+  if (info->shape != wanted.shape) {
+    Fail(InvalidFile("tensor %s: got shape %s, wanted %s", tensor.c_str(), ShapeText(*info).c_str(),
+                     ShapeText(wanted).c_str()));
+  } else if (info->dtype == DType::kInvalid) {
+    Fail(Unsupported("tensor %s: got type %s, wanted F32, F16 or BF16", tensor.c_str(),
+                     info->type.c_str()));
+  }
+  return failed() ? nullptr : info;
+}
+
+ValueId GraphBuilder::AddWeight(const std::string& name, Weight weight, WeightPlan plan) {
+  weight.name = name;
+  const auto rows = static_cast<int64_t>(weight.rows), columns = static_cast<int64_t>(weight.cols);
+  const Shape shape = weight.is_vector ? Shape::Of({Dim::Of(columns)})
+                                       : Shape::Of({Dim::Of(rows), Dim::Of(columns)});
   const auto index = static_cast<int32_t>(model_.package.weights.size());
   model_.package.weights.push_back(std::move(weight));
   model_.plans.push_back(std::move(plan));
-  const Shape shape =
-      vector ? Shape::Of({Dim::Of(columns)}) : Shape::Of({Dim::Of(rows), Dim::Of(columns)});
-  return weights_[tensor] = writer_.AddValue(ValueKind::kWeight, tensor, DType::kF32, shape, index);
+  return weights_[name] = writer_.AddValue(ValueKind::kWeight, name, DType::kF32, shape, index);
 }
 
-ValueId GraphBuilder::Matrix(const std::string& tensor, int64_t rows, int64_t columns) {
-  return WeightValue(tensor, false, rows, columns);
+ValueId GraphBuilder::Matrix(const std::string& tensor, int64_t rows, int64_t columns,
+                             bool transposed) {
+  const auto r = static_cast<uint64_t>(rows), c = static_cast<uint64_t>(columns);
+  const TensorInfo* info =
+      Take(tensor, transposed ? std::vector<uint64_t>{c, r} : std::vector<uint64_t>{r, c});
+  if (failed()) return kNoValue;
+  if (const auto known = weights_.find(tensor); known != weights_.end()) return known->second;
+  Weight weight;
+  weight.rows = r;
+  weight.cols = c;
+  WeightSource source;
+  source.tensor = tensor;
+  source.n_rows = r;
+  if (transposed) source.transform = SourceTransform::kTransposed;
+  weight.sources.push_back(source);
+  WeightPlan plan;
+  plan.pieces.push_back({.tensor = info, .n_rows = r, .transposed = transposed});
+  return AddWeight(tensor, std::move(weight), std::move(plan));
 }
 
-ValueId GraphBuilder::Vector(const std::string& tensor, int64_t size) {
-  return WeightValue(tensor, true, 1, size);
+ValueId GraphBuilder::Vector(const std::string& tensor, int64_t size, bool add_one) {
+  const auto n = static_cast<uint64_t>(size);
+  const TensorInfo* info = Take(tensor, {n});
+  if (failed()) return kNoValue;
+  if (const auto known = weights_.find(tensor); known != weights_.end()) return known->second;
+  Weight weight;
+  weight.rows = 1;
+  weight.cols = n;
+  weight.is_vector = true;
+  WeightSource source;
+  source.tensor = tensor;
+  source.n_rows = n;
+  if (add_one) source.transform = SourceTransform::kAddedOne;
+  weight.sources.push_back(source);
+  WeightPlan plan;
+  plan.pieces.push_back({.tensor = info, .n_rows = n, .add_one = add_one});
+  return AddWeight(tensor, std::move(weight), std::move(plan));
+}
+
+ValueId GraphBuilder::MatrixRows(const std::string& tensor, const std::string& name, int64_t total,
+                                 int64_t columns, const std::vector<RowRange>& ranges) {
+  const TensorInfo* info =
+      Take(tensor, {static_cast<uint64_t>(total), static_cast<uint64_t>(columns)});
+  if (failed()) return kNoValue;
+  Weight weight;
+  weight.cols = static_cast<uint64_t>(columns);
+  WeightPlan plan;
+  AddRanges(tensor, info, ranges, &weight.rows, &weight, &plan);
+  return AddWeight(name, std::move(weight), std::move(plan));
+}
+
+ValueId GraphBuilder::VectorRows(const std::string& tensor, const std::string& name, int64_t total,
+                                 const std::vector<RowRange>& ranges) {
+  const TensorInfo* info = Take(tensor, {static_cast<uint64_t>(total)});
+  if (failed()) return kNoValue;
+  Weight weight;
+  weight.rows = 1;
+  weight.is_vector = true;
+  WeightPlan plan;
+  AddRanges(tensor, info, ranges, &weight.cols, &weight, &plan);
+  return AddWeight(name, std::move(weight), std::move(plan));
+}
+
+ValueId GraphBuilder::VectorList(const std::string& path, int64_t count, int64_t size) {
+  Weight weight;
+  weight.rows = 1;
+  weight.is_vector = true;
+  WeightPlan plan;
+  for (int64_t i = 0; i < count && !failed(); ++i) {
+    WeightSource source;
+    source.tensor = path + "." + std::to_string(i) + ".weight";
+    source.first_row = weight.cols;
+    source.n_rows = static_cast<uint64_t>(size);
+    plan.pieces.push_back(
+        {.tensor = Take(source.tensor, {source.n_rows}), .n_rows = source.n_rows});
+    weight.cols += source.n_rows;
+    weight.sources.push_back(std::move(source));
+  }
+  if (failed()) return kNoValue;
+  return AddWeight(path + ".weight", std::move(weight), std::move(plan));
 }
 
 ValueId GraphBuilder::Constant(const std::string& name, const std::vector<float>& values) {
@@ -271,7 +220,6 @@ ValueId GraphBuilder::Constant(const std::string& name, const std::vector<float>
   std::string unique = name;
   for (int n = 1; weights_.count(unique) > 0; ++n) unique = name + "." + std::to_string(n);
   Weight weight;
-  weight.name = unique;
   weight.rows = 1;
   weight.cols = values.size();
   weight.is_vector = true;
@@ -281,11 +229,24 @@ ValueId GraphBuilder::Constant(const std::string& name, const std::vector<float>
   weight.sources.push_back(source);
   WeightPlan plan;
   plan.values = values;
-  const auto index = static_cast<int32_t>(model_.package.weights.size());
-  model_.package.weights.push_back(std::move(weight));
-  model_.plans.push_back(std::move(plan));
-  const Shape shape = Shape::Of({Dim::Of(static_cast<int64_t>(values.size()))});
-  return weights_[unique] = writer_.AddValue(ValueKind::kWeight, unique, DType::kF32, shape, index);
+  return AddWeight(unique, std::move(weight), std::move(plan));
+}
+
+ValueId GraphBuilder::Scalar(double value) {
+  const auto [at, added] = scalars_.emplace(value, kNoValue);
+  if (added) {
+    const std::string name = "constant." + std::to_string(scalars_.size() - 1);
+    at->second = writer_.Emit(OpCode::kConstant, name, {}, DType::kF32, Shape(),
+                              {FloatAttr(AttrKey::kValue, value)});
+  }
+  return at->second;
+}
+
+void GraphBuilder::LimitContext(int64_t context) {
+  for (Symbol& symbol : model_.package.symbols) {
+    if (symbol.kind == SymbolKind::kContext)
+      symbol.max = std::min(symbol.max, static_cast<uint64_t>(context));
+  }
 }
 
 uint32_t GraphBuilder::Group(uint64_t window) {
@@ -319,8 +280,8 @@ ValueId GraphBuilder::StateValue(const std::string& name, const AttentionSetting
   state.parts = {{static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.key_dim)},
                  {static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.value_dim)}};
   model_.package.states.push_back(std::move(state));
-  return writer_.AddValue(ValueKind::kState, name, DType::kInvalid, Shape(),
-                          static_cast<int32_t>(model_.package.states.size() - 1));
+  return states_[name] = writer_.AddValue(ValueKind::kState, name, DType::kInvalid, Shape(),
+                                          static_cast<int32_t>(model_.package.states.size() - 1));
 }
 
 Tensor GraphBuilder::SelectOutputs(Tensor x) {

@@ -62,6 +62,15 @@ void Summarize(const Package& package, DType quant, ConvertSummary* summary) {
   summary->goldens = package.goldens.size();
 }
 
+// The first of config.json's, by which the family was found.
+std::string Architecture(const Source& source) {
+  for (const Json name : source.config.root().Find("architectures")) {
+    const StatusOr<std::string_view> text = name.String();
+    if (text.ok()) return std::string(*text);
+  }
+  return source.family->name;
+}
+
 void Describe(const Source& source, const ConvertOptions& options, Package* package) {
   package->name = source.name;
   package->provenance.converter = kConverter;
@@ -70,7 +79,7 @@ void Describe(const Source& source, const ConvertOptions& options, Package* pack
   package->provenance.options = {
       {"quant", options.quant == DType::kInvalid ? "source" : DTypeName(options.quant)}};
   if (!options.templates) package->provenance.options.emplace_back("templates", "left out");
-  package->metadata.emplace_back("architecture", source.family->architectures);
+  package->metadata.emplace_back("architecture", Architecture(source));
   if (!source.license.empty()) package->metadata.emplace_back("license", source.license);
 }
 
@@ -107,7 +116,7 @@ StatusOr<ConvertSummary> Convert(const ConvertOptions& options) {
 
   // Everything that can be refused is refused before a byte is written.
   ConvertSummary summary;
-  summary.architecture = source.family->architectures;
+  summary.architecture = Architecture(source);
   Model model;
   SAMARA_RETURN_IF_ERROR(BuildModel(source, options.quant, &model, &summary.dropped));
   Package& package = model.package;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "converter/quantize/quantize.h"
@@ -51,6 +52,8 @@ class Streamer {
   Status Process(const Band& band, Slot* slot) const;
   Status ProcessVector(const Weight& weight, const WeightPlan& plan, Slot* slot) const;
   Status ReadRows(const Weight& weight, const WeightPlan& plan, const Band& band, Slot* slot) const;
+  Status ReadColumns(const TensorInfo& tensor, uint64_t first, uint64_t count, uint64_t length,
+                     uint8_t* out) const;
   Status Problem(const WeightPlan& plan, const Weight& weight, const QuantizeResult& what,
                  uint64_t row) const;
   Status Append(PackageWriter* writer, StreamResult* result);
@@ -102,9 +105,10 @@ Status Streamer::ReadRows(const Weight& weight, const WeightPlan& plan, const Ba
     const uint64_t end = std::min(band.first_row + band.n_rows, start + piece.n_rows);
     if (begin < end) {
       const uint64_t row = piece.source_row + (begin - start), bytes = (end - begin) * row_bytes;
-      SAMARA_RETURN_IF_ERROR(
-          checkpoint_.Read(*piece.tensor, row * row_bytes,
-                           slot->source.data() + (begin - band.first_row) * row_bytes, bytes));
+      uint8_t* out = slot->source.data() + (begin - band.first_row) * row_bytes;
+      SAMARA_RETURN_IF_ERROR(piece.transposed
+                                 ? ReadColumns(*piece.tensor, row, end - begin, weight.cols, out)
+                                 : checkpoint_.Read(*piece.tensor, row * row_bytes, out, bytes));
       filled += end - begin;
     }
     start += piece.n_rows;
@@ -112,6 +116,20 @@ Status Streamer::ReadRows(const Weight& weight, const WeightPlan& plan, const Ba
   if (filled != band.n_rows)
     return Internal("weight %s: its pieces leave rows open", weight.name.c_str());
   slot->source_bytes = slot->source.size();
+  return Status();
+}
+
+// Columns [first, first + count) of a tensor of `length` rows, each as a row of `out`.
+Status Streamer::ReadColumns(const TensorInfo& tensor, uint64_t first, uint64_t count,
+                             uint64_t length, uint8_t* out) const {
+  const uint64_t size = FindDType(tensor.dtype)->block_bytes, stride = tensor.shape[1];
+  std::vector<uint8_t> part(static_cast<size_t>(count * size));
+  for (uint64_t k = 0; k < length; ++k) {
+    SAMARA_RETURN_IF_ERROR(
+        checkpoint_.Read(tensor, (k * stride + first) * size, part.data(), part.size()));
+    for (uint64_t r = 0; r < count; ++r)
+      memcpy(out + (r * length + k) * size, part.data() + r * size, size);
+  }
   return Status();
 }
 
@@ -124,15 +142,17 @@ Status Streamer::Problem(const WeightPlan& plan, const Weight& weight, const Qua
     }
     const std::string name = Quoted(piece.tensor->name, 200);
     row += piece.source_row;
+    uint64_t column = what.col;
+    if (piece.transposed) std::swap(row, column);
     if (what.problem == QuantizeProblem::kNotFinite) {
       return InvalidFile("tensor %s: got a NaN or infinity at [%llu, %llu], wanted finite numbers",
-                         name.c_str(), static_cast<Ull>(row), static_cast<Ull>(what.col));
+                         name.c_str(), static_cast<Ull>(row), static_cast<Ull>(column));
     }
     if (what.problem == QuantizeProblem::kOutOfRange) {
       return Unsupported(
           "tensor %s: got a number at [%llu, %llu] that is too large for %s; use --quant bf16 or "
           "f32",
-          name.c_str(), static_cast<Ull>(row), static_cast<Ull>(what.col), DTypeName(weight.dtype));
+          name.c_str(), static_cast<Ull>(row), static_cast<Ull>(column), DTypeName(weight.dtype));
     }
     return Unsupported("tensor %s: no conversion from %s to %s", name.c_str(),
                        DTypeName(piece.tensor->dtype), DTypeName(weight.dtype));
@@ -153,6 +173,7 @@ Status Streamer::ProcessVector(const Weight& weight, const WeightPlan& plan, Slo
     values.resize(begin + static_cast<size_t>(piece.n_rows));
     DequantizeRow(from, slot->source.data(), piece.n_rows, values.data() + begin);
     for (size_t i = begin; i < values.size(); ++i) {
+      if (piece.add_one) values[i] = 1.0f + values[i];
       if (std::isfinite(values[i])) continue;
       return InvalidFile("tensor %s: got a NaN or infinity at [%llu], wanted finite numbers",
                          Quoted(piece.tensor->name, 200).c_str(),

@@ -66,10 +66,14 @@ int Print(const std::string& text) {
 }
 
 int ListKnown() {
-  std::string text = "families:\n";
+  Table families;
   for (const Family& family : Families())
-    text += "  " + std::string(family.name) + ": " + family.architectures + "\n";
-  return Print(text + "weight types: " + WeightTypes() + "\n");
+    families.Row({family.name, family.models, family.architectures});
+  std::string text = "families:\n" + families.Text() + "weight types:\n  " + WeightTypes() +
+                     "\ntokenizers (tokenizer.json):\n";
+  for (const TokenizerPart& part : TokenizerParts())
+    text += "  " + std::string(part.part) + ": " + part.names + "\n";
+  return Print(text);
 }
 
 void AppendDropped(const std::vector<GraphBuilder::Dropped>& dropped, std::string* text) {

@@ -159,6 +159,8 @@ const char* TransformName(SourceTransform transform) {
       return "plus one";
     case SourceTransform::kComputed:
       return "computed";
+    case SourceTransform::kTransposed:
+      return "transposed";
   }
   return "unknown";
 }

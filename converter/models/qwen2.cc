@@ -13,12 +13,6 @@ Tensor Attention(Scope b, Tensor x, int64_t layer,
   return b.Linear(b.Attention(q, k, v, c.Attention(layer)), "o_proj", c.hidden);
 }
 
-Tensor Mlp(Scope b, Tensor x, const DecoderConfig& c) {
-  Tensor gate = b.Linear(x, "gate_proj", c.intermediate),
-         up = b.Linear(x, "up_proj", c.intermediate);
-  return b.Linear(b.Glu(gate, up, c.activation), "down_proj", c.hidden);
-}
-
 }  // namespace
 
 Status BuildQwen2(const Json& config, GraphBuilder* builder, uint64_t* trained_context) {
@@ -32,15 +26,10 @@ Status BuildQwen2(const Json& config, GraphBuilder* builder, uint64_t* trained_c
   for (int64_t i = 0; i < c.layers; ++i) {
     Scope l = m.In("layers", i);
     x = l.Add(x, Attention(l.In("self_attn"), l.RmsNorm(x, "input_layernorm", c.eps), i, c));
-    x = l.Add(x, Mlp(l.In("mlp"), l.RmsNorm(x, "post_attention_layernorm", c.eps), c));
+    x = l.Add(x, GatedMlp(l.In("mlp"), l.RmsNorm(x, "post_attention_layernorm", c.eps), c));
   }
   x = m.RmsNorm(builder->SelectOutputs(x), "norm", c.eps);
-  builder->SetHidden(x);
-  builder->SetLogits(c.tied ? m.TiedLinear(x, "embed_tokens", c.vocab)
-                            : root.Linear(x, "lm_head", c.vocab));
-
-  builder->Drop("*.rotary_emb.inv_freq", "recomputed from config.json");
-  if (c.tied) builder->Drop("lm_head.weight", "tied to the embedding");
+  FinishDecoder(root, m, x, c, builder, {});
   return Status();
 }
 

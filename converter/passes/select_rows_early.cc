@@ -19,7 +19,10 @@ std::vector<size_t> RowOperands(const Graph& graph, const Op& op) {
     case OpCode::kLinear:
       return HasOperand(op, 3) ? std::vector<size_t>{0, 3} : std::vector<size_t>{0};
     case OpCode::kRmsNorm:
+    case OpCode::kLayerNorm:
     case OpCode::kGlu:
+    case OpCode::kActivate:
+    case OpCode::kTanh:
       return {0};
     case OpCode::kRope:
       return {0, 1};
@@ -29,10 +32,16 @@ std::vector<size_t> RowOperands(const Graph& graph, const Op& op) {
     case OpCode::kAdd:
     case OpCode::kMul: {
       const Shape& shape = graph.values[static_cast<size_t>(op.outputs[0])].shape;
-      for (const ValueId id : op.inputs) {
-        if (!(graph.values[static_cast<size_t>(id)].shape == shape)) return {};  // broadcast
+      std::vector<size_t> rows;
+      for (size_t i = 0; i < op.inputs.size(); ++i) {
+        const Shape& own = graph.values[static_cast<size_t>(op.inputs[i])].shape;
+        if (own == shape) {
+          rows.push_back(i);
+        } else if (own.rank > 1) {
+          return {};
+        }  // else the same for every row
       }
-      return all();
+      return rows;
     }
     default:
       return {};

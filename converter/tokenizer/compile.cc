@@ -53,4 +53,17 @@ StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Jso
   return result;
 }
 
+std::span<const TokenizerPart> TokenizerParts() {
+  static constexpr TokenizerPart kParts[] = {
+      {"models", "BPE: byte-level, byte fallback, plain"},
+      {"normalizers", "NFC, Prepend, Replace, Sequence"},
+      {"pre-tokenizers",
+       "ByteLevel, Digits, Metaspace, Sequence, Split, Whitespace, WhitespaceSplit"},
+      {"post-processors",
+       "BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing"},
+      {"decoders", "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip"},
+  };
+  return kParts;
+}
+
 }  // namespace samara

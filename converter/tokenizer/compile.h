@@ -10,6 +10,7 @@
 #define SAMARA_CONVERTER_TOKENIZER_COMPILE_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,13 @@ struct TokenizerSummary {
   bool byte_level = false;
   std::string kind;  // "byte-level BPE", "byte-fallback BPE", "BPE"
 };
+
+// What of a tokenizer.json can be compiled, for people: "model" and "BPE", ...
+struct TokenizerPart {
+  const char* part;
+  const char* names;
+};
+std::span<const TokenizerPart> TokenizerParts();
 
 // `tokenizer_config` and `summary` may be null. The file's truncation and padding are not used:
 // they concern training batches. A post-processor decides about BOS and EOS; the configuration does

@@ -179,8 +179,10 @@ TEST_CASE("decompositions: accepted, complete, shared, and made of core operator
       CAPTURE(std::string(family));
       CAPTURE(window);
       TestCheckpoint c = MakeCheckpoint(family);
-      if (window) {
-        c.config["sliding_window"] = "16";
+      const bool qwen = std::string(family).starts_with("qwen");
+      if (window && std::string(family) == "llama") continue;  // it has none
+      if (window) c.config["sliding_window"] = "16";
+      if (window && qwen) {
         c.config["use_sliding_window"] = "true";
         c.config["max_window_layers"] = "1";
       }
