@@ -37,10 +37,14 @@ constexpr Family kFamilies[] = {
      "attention_bias mlp_bias no_rope_layers no_rope_layer_interval use_sliding_window "
      "sliding_window layer_types",
      BuildSmolLm3},
-    {"granite", "GraniteForCausalLM", "Granite 3 and 4, dense",
+    {"granite", "GraniteForCausalLM", "Granite 3",
      "attention_bias mlp_bias embedding_multiplier attention_multiplier residual_multiplier "
      "logits_scaling",
      BuildGranite},
+    {"granitemoehybrid", "GraniteMoeHybridForCausalLM", "Granite 4, dense",
+     "attention_bias embedding_multiplier attention_multiplier residual_multiplier logits_scaling "
+     "layer_types num_local_experts",
+     BuildGraniteHybrid},
     {"olmo2", "Olmo2ForCausalLM", "OLMo 2", "attention_bias", BuildOlmo2},
     {"stablelm", "StableLmForCausalLM", "StableLM 2 and 3B",
      "use_qkv_bias qk_layernorm use_parallel_residual partial_rotary_factor", BuildStableLm},

@@ -38,6 +38,7 @@ Status BuildGemma4(const Json& config, GraphBuilder* builder, uint64_t* trained_
 Status BuildGpt2(const Json& config, GraphBuilder* builder, uint64_t* trained_context);
 Status BuildGptNeoX(const Json& config, GraphBuilder* builder, uint64_t* trained_context);
 Status BuildGranite(const Json& config, GraphBuilder* builder, uint64_t* trained_context);
+Status BuildGraniteHybrid(const Json& config, GraphBuilder* builder, uint64_t* trained_context);
 Status BuildLlama(const Json& config, GraphBuilder* builder, uint64_t* trained_context);
 Status BuildMinistral(const Json& config, GraphBuilder* builder, uint64_t* trained_context);
 Status BuildMinistral3(const Json& config, GraphBuilder* builder, uint64_t* trained_context);

@@ -25,6 +25,14 @@ Tensor Mlp(Scope b, Tensor x, const DecoderConfig& c) {
 }  // namespace
 
 Status BuildPhi3(const Json& config, GraphBuilder* builder, uint64_t* trained_context) {
+  // What some older checkpoints call yarn is longrope.
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    for (const char* name : {"type", "rope_type"}) {
+      const Json type = config.Find(key).Find(name);
+      if (const StatusOr<std::string_view> text = type.String(); text.ok() && *text == "yarn")
+        return type.Bad("longrope, which this family means by it");
+    }
+  }
   DecoderConfig c;
   SAMARA_RETURN_IF_ERROR(
       ReadDecoderConfig(config, {.eps = 1e-5, .rope = {.may_be_partial = true}}, &c));

@@ -19,7 +19,8 @@ import sys
 import numpy as np
 import torch
 from transformers import (AutoModelForCausalLM, AutoModelForImageTextToText, FalconConfig, Gemma2Config, Gemma3Config,
-                          Gemma3TextConfig, Gemma4TextConfig, GPT2Config, GPTNeoXConfig, GraniteConfig, LlamaConfig,
+                          Gemma3TextConfig, Gemma4TextConfig, GPT2Config, GPTNeoXConfig, GraniteConfig,
+                          GraniteMoeHybridConfig, LlamaConfig,
                           Ministral3Config, MinistralConfig, Mistral3Config, MistralConfig, Olmo2Config, Phi3Config,
                           Qwen2Config, Qwen3Config, SmolLM3Config, StableLmConfig)
 
@@ -76,6 +77,9 @@ GPT2 = dict(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=128, b
             initializer_range=0.35)
 
 
+HYBRID = dict(num_local_experts=0, shared_intermediate_size=40, layer_types=["full_attention"] * 2, mamba_n_heads=4)
+
+
 def falcon(**kw):
     return FalconConfig(vocab_size=VOCAB, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, bos_token_id=256,
                         eos_token_id=257, initializer_range=0.35, max_position_embeddings=128, **kw)
@@ -113,6 +117,10 @@ CASES.update({
                            logits_scaling=3.0, tie_word_embeddings=True), False),
     "granite_bias": (later(GraniteConfig, attention_bias=True, mlp_bias=True, num_key_value_heads=4,
                            embedding_multiplier=0.5, tie_word_embeddings=False), False),
+    "granite_hybrid": (later(GraniteMoeHybridConfig, **HYBRID, position_embedding_type="rope", residual_multiplier=0.4,
+                             attention_multiplier=0.3, logits_scaling=3.0, tie_word_embeddings=True), False),
+    "granite_hybrid_nope": (later(GraniteMoeHybridConfig, **HYBRID, position_embedding_type="nope", attention_bias=True,
+                                  embedding_multiplier=4.0), False),
     "gemma2_caps": (later(Gemma2Config, head_dim=12, query_pre_attn_scalar=20, sliding_window=9, num_hidden_layers=3,
                           attn_logit_softcapping=4.0, final_logit_softcapping=10.0, initializer_range=0.2), False),
     "gemma2_plain": (later(Gemma2Config, head_dim=8, sliding_window=7, attention_bias=True, initializer_range=0.2,
