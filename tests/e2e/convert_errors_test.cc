@@ -163,5 +163,17 @@ TEST_CASE("malformed checkpoints are refused in one line") {
   }
 }
 
+TEST_CASE("samara-convert --list names families, types and tokenizers") {
+  const Outcome outcome = Run({"samara-convert", "--list"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.err == "");
+  for (const char* part :
+       {"families:", "Gemma3ForConditionalGeneration", "GPT2LMHeadModel", "Phi-4-mini",
+        "weight types:", "q4_0", "tokenizers", "pre-tokenizers: ", "decoders: "}) {
+    CAPTURE(std::string(part));
+    CHECK(outcome.out.find(part) != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace samara::test
