@@ -43,8 +43,10 @@ Status Write(const Config& c, Scope root, Scope m, GraphBuilder* builder,
 }
 
 Status ReadMinistral3(const Json& config, Config* c) {
-  SAMARA_RETURN_IF_ERROR(
-      ReadDecoderConfig(config, {.kv_heads = 8, .head_dim = 128, .eps = 1e-5}, c));
+  SAMARA_RETURN_IF_ERROR(ReadDecoderConfig(
+      config,
+      {.kv_heads = 8, .head_dim = 128, .eps = 1e-5, .rope = {.own_key = "llama_4_scaling_beta"}},
+      c));
   SAMARA_RETURN_IF_ERROR(ReadWindows(config, /*has_types=*/false, 0, c));
   SAMARA_ASSIGN_OR_RETURN(const Json rope, config.RequireObject("rope_parameters"));
   SAMARA_ASSIGN_OR_RETURN(c->beta, rope.RequireNumber("llama_4_scaling_beta", 0, 1e6));

@@ -62,6 +62,7 @@ struct Switch {
   Off off;
 };
 constexpr Switch kSwitches[] = {
+    {"apply_residual_connection_post_layernorm", Off::kFalse},
     {"attention_bias", Off::kFalse},
     {"attention_multiplier", Off::kNull},
     {"attention_k_eq_v", Off::kFalse},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -182,6 +183,28 @@ Status Reader::Proportional(RopeSettings* out) const {
   return Status();
 }
 
+// What some type of rope reads, or says only what is true anyway.
+constexpr std::string_view kKnown[] = {
+    "rope_type",        "type",        "rope_theta",
+    "factor",           "beta_fast",   "partial_rotary_factor",
+    "beta_slow",        "mscale",      "original_max_position_embeddings",
+    "mscale_all_dim",   "truncate",    "attention_factor",
+    "short_factor",     "long_factor", "low_freq_factor",
+    "high_freq_factor", "finetuned",   "max_position_embeddings",
+};
+
+Status CheckFields(const Json& parameters, std::string_view own_key) {
+  for (const Json field : parameters) {
+    if (field.IsObject()) return field.Bad("one set of rope parameters for all layers");
+    const bool known =
+        std::find(std::begin(kKnown), std::end(kKnown), field.key()) != std::end(kKnown);
+    if (known || field.IsNull() || field.key() == own_key) continue;
+    return Unsupported("%s: field %s: got what no rope type here reads, wanted no such field",
+                       field.file().c_str(), field.Path().c_str());
+  }
+  return Status();
+}
+
 }  // namespace
 
 Status ReadRopeSet(const Json& config, const Json& parameters, const RopeDefaults& defaults,
@@ -193,9 +216,7 @@ Status ReadRopeSet(const Json& config, const Json& parameters, const RopeDefault
   Json named = config.Find(defaults.rotated_key);
   if (!parameters.IsNull()) {
     SAMARA_RETURN_IF_ERROR(parameters.WantObject());
-    for (const Json field : parameters) {
-      if (field.IsObject()) return field.Bad("one set of rope parameters for all layers");
-    }
+    SAMARA_RETURN_IF_ERROR(CheckFields(parameters, defaults.own_key));
     SAMARA_ASSIGN_OR_RETURN(theta, parameters.Number("rope_theta", theta, 1e-3, 1e15));
     SAMARA_ASSIGN_OR_RETURN(part, parameters.Number("partial_rotary_factor", part, 0, 1));
     SAMARA_ASSIGN_OR_RETURN(type, parameters.String("type", type));

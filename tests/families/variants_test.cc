@@ -138,6 +138,8 @@ TEST_CASE("fields that a family's file does not read are refused, not ignored") 
     const char *name, *key, *value, *error;
   };
   const Refused cases[] = {
+      {"olmo2_untied", "rope_scaling", "{\"mrope_section\": [1, 1, 2]}", "mrope_section: got"},
+      {"falcon_grouped", "apply_residual_connection_post_layernorm", "true", "wanted false"},
       {"falcon_grouped", "alibi", "true", "field alibi: got true, wanted false"},
       {"falcon_grouped", "parallel_attn", "false", "field parallel_attn: got false"},
       {"falcon_multi_query", "num_ln_in_parallel_attn", "2", "num_ln_in_parallel_attn: got 2"},
