@@ -152,8 +152,7 @@ TEST_CASE("sessions: rewind, then the same or other tokens") {
       REQUIRE_OK(RewindSession(session.get(), ids.size() - back));
       CHECK(session->n_computed == ids.size() - back);
       const float* row = nullptr;
-      CHECK(SessionRow(session.get(), -1, model->logits, 320, &row).code() ==
-            StatusCode::kFailedPrecondition);
+      CHECK(SessionLogits(session.get(), -1, &row).code() == StatusCode::kFailedPrecondition);
       // Within the limit the high-water mark stays, so other tokens of the same number come first.
       Logits(session, RandomIds(40, back));
       REQUIRE_OK(RewindSession(session.get(), ids.size() - back));
@@ -322,7 +321,7 @@ TEST_CASE("sessions: limits are stated") {
   CHECK_OK(StepSessions(twice, 1));
   // The first one's rows are gone with this step.
   const float* row = nullptr;
-  CHECK(SessionRow(s, -1, model->logits, 320, &row).code() == StatusCode::kFailedPrecondition);
+  CHECK(SessionLogits(s, -1, &row).code() == StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("sessions: a cancelled step loses nothing") {
@@ -345,7 +344,7 @@ TEST_CASE("sessions: a cancelled step loses nothing") {
       model->device->ClearCancel();
       CHECK(s->n_computed == computed);
       const float* row = nullptr;
-      CHECK(!SessionRow(s, -1, model->logits, 320, &row).ok());
+      CHECK(!SessionLogits(s, -1, &row).ok());
       REQUIRE_OK(StepSessions(&s, 1));
     }
     CHECK(SameBits(Row(session), want));
