@@ -302,7 +302,7 @@ class Lowerer {
     const size_t root = root_[in];
     const size_t out = static_cast<size_t>(op.outputs[0]);
     if (last_[root] != i || holds_output_[root] != 0 || sizes_[in] != sizes_[out] ||
-        sizes_[root] != sizes_[out] || producer_[root] >= static_cast<int32_t>(i)) {
+        sizes_[root] != sizes_[out] || Birth(root) >= i) {
       return -1;
     }
     for (size_t k = 0; k < op.inputs.size(); ++k) {

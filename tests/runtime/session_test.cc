@@ -26,6 +26,7 @@ struct Case {
 
 std::vector<Case> Cases() {
   static const MirrorBackend mirror(&BackendNamed("cpu"));
+  static const MirrorBackend padded(&BackendNamed("cpu"), {.weight_padding = 128});
   TinySpec plain;
   TinySpec quantized;
   quantized.dtype = DType::kQ8_0;
@@ -42,6 +43,7 @@ std::vector<Case> Cases() {
           {"reference, f32", &BackendNamed("reference"), plain},
           {"mirror, f32", &mirror, plain},
           {"mirror, window", &mirror, window},
+          {"mirror, weights rearranged", &padded, quantized},
           {"mirror, kv q8_0", &mirror, quantized, DType::kQ8_0}};
 }
 

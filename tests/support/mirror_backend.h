@@ -21,11 +21,11 @@
 namespace samara::test {
 
 struct MirrorOptions {
-  bool queued = false;          // Run only queues; the next waiting call does the work
-  bool draws = false;           // Draw works
-  uint64_t memory = 0;          // bytes that Allocate gives out; 0: no limit
-  uint64_t weight_padding = 0;  // bytes before and after a weight, as if it had another layout
-  std::vector<OpCode> lacks;    // operators that are not supported
+  bool queued = false;             // Run only queues; the next waiting call does the work
+  bool draws = false;              // Draw works
+  uint64_t memory = 0;             // bytes that Allocate gives out; 0: no limit
+  uint64_t weight_padding = 0;     // bytes before and after a weight, as if it had another layout
+  std::vector<OpCode> lacks = {};  // operators that are not supported
   std::string name = "mirror";
 };
 
