@@ -12,6 +12,7 @@
 #include "runtime/api_options.h"
 #include "runtime/model.h"
 #include "runtime/registry.h"
+#include "runtime/results.h"
 #include "runtime/session.h"
 #include "samara/samara.h"
 
@@ -449,7 +450,16 @@ samara_status samara_run(samara_session* session) {
         return Cancelled("prefill was cancelled by the progress callback");
       }
     }
-    return {};
+    const Lock lock(s->model->mutex);
+    return WaitForSteps(s->model);
+  });
+}
+
+samara_status samara_wait(samara_model* model) {
+  return Guard([&]() -> Status {
+    if (model == nullptr) return Null("model");
+    const Lock lock(Of(model)->mutex);
+    return WaitForSteps(Of(model));
   });
 }
 
@@ -470,7 +480,7 @@ samara_status samara_logits(const samara_session* session, int64_t row, const fl
       return Null("session, logits or n");
     Model& m = *Of(session)->model;
     const Lock lock(m.mutex);
-    SAMARA_RETURN_IF_ERROR(SessionRow(Of(session), row, m.logits, m.limits.vocab, logits));
+    SAMARA_RETURN_IF_ERROR(SessionLogits(Of(session), row, logits));
     *n = m.limits.vocab;
     return {};
   });
@@ -488,9 +498,9 @@ samara_status samara_hidden(const samara_session* session, int64_t row, const fl
     if (session == nullptr || values == nullptr || n == nullptr)
       return Null("session, values or n");
     Model& m = *Of(session)->model;
-    if (m.hidden == nullptr) return Unsupported("the package gives no hidden states");
+    if (m.hidden.values == nullptr) return Unsupported("the package gives no hidden states");
     const Lock lock(m.mutex);
-    SAMARA_RETURN_IF_ERROR(SessionRow(Of(session), row, m.hidden, m.limits.hidden_dim, values));
+    SAMARA_RETURN_IF_ERROR(SessionHidden(Of(session), row, values));
     *n = m.limits.hidden_dim;
     return {};
   });
@@ -528,11 +538,13 @@ void samara_cancel(samara_model* model) {
   if (model == nullptr) return;
   Of(model)->cancelled.store(true);
   Of(model)->device->RequestCancel();
+  if (Of(model)->host_device != nullptr) Of(model)->host_device->RequestCancel();
 }
 void samara_cancel_clear(samara_model* model) {
   if (model == nullptr) return;
   Of(model)->cancelled.store(false);
   Of(model)->device->ClearCancel();
+  if (Of(model)->host_device != nullptr) Of(model)->host_device->ClearCancel();
 }
 
 samara_status samara_model_statistics(const samara_model* model, samara_statistics* statistics) {

@@ -46,6 +46,8 @@ Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
   out->load.decompose = options->decompose != 0;
   out->load.keep_values = options->keep_values != 0;
   out->load.profile = options->profile;
+  out->load.device_memory = options->device_memory;
+  out->load.cut_layers = options->cut_layers != 0;
   out->load.threading.affinity = options->affinity;
   out->load.threading.pin_caller = options->pin_caller != 0;
   out->load.threading.parallel = options->parallel;

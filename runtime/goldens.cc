@@ -9,6 +9,7 @@
 #include "runtime/number_text.h"
 #include "runtime/render_goldens.h"
 #include "runtime/replay.h"
+#include "runtime/results.h"
 #include "runtime/session.h"
 
 namespace samara {
@@ -38,7 +39,7 @@ struct Replay {
   LoadTrace trace;
   ModelPtr model;
   SessionPtr session;  // closed before the model
-  std::vector<uint8_t> arena;
+  Arenas arenas;
   const float* logits = nullptr;
 };
 
@@ -50,6 +51,8 @@ Status Run(const std::string& path, const Backend& backend, const LoadOptions& b
   options.threading = base.threading;
   options.decompose = base.decompose;
   options.memory_budget = base.memory_budget;
+  options.device_memory = base.device_memory;
+  options.cut_layers = base.cut_layers;
   options.n_ctx = static_cast<uint32_t>(std::max<size_t>(ids.size(), 1));
   options.n_chunk = options.n_ctx;
   options.keep_values = true;
@@ -63,10 +66,9 @@ Status Run(const std::string& path, const Backend& backend, const LoadOptions& b
   replay->session.reset(session);
   SAMARA_RETURN_IF_ERROR(FeedSession(session, ids.data(), ids.size()));
   SAMARA_RETURN_IF_ERROR(StepSessions(&session, 1));
-  SAMARA_RETURN_IF_ERROR(
-      SessionRow(session, -1, model->logits, model->limits.vocab, &replay->logits));
-  const size_t bucket = BucketFor(replay->trace.plan, static_cast<uint32_t>(ids.size()));
-  return DownloadArena(*model, replay->trace.plan.buckets[bucket].arena_bytes, &replay->arena);
+  SAMARA_RETURN_IF_ERROR(SessionLogits(session, -1, &replay->logits));
+  return DownloadArenas(*model, replay->trace.plan, static_cast<uint32_t>(ids.size()),
+                        &replay->arenas);
 }
 
 std::vector<uint8_t> HashLogits(const Replay& replay) {
@@ -86,14 +88,15 @@ Status OutputFloats(const Replay& replay, const Graph& graph, uint32_t op, uint3
                        graph.ops.size());
   }
   const StepHeader header = *reinterpret_cast<const StepHeader*>(replay.model->step);
-  const LoweredGraph& lowered =
-      replay.trace.plan.buckets[BucketFor(replay.trace.plan, header.n_tokens)];
+  const ModelPlan& plan = replay.trace.plan;
+  const ValueId value = graph.ops[op].outputs[output];
+  const Side side = MakerSide(plan.split, value);
   ArenaView view;
-  SAMARA_RETURN_IF_ERROR(
-      ViewOf(replay.trace.parsed.package, lowered, graph.ops[op].outputs[output], header, &view));
+  SAMARA_RETURN_IF_ERROR(ViewOf(replay.trace.parsed.package,
+                                LoweringOf(plan, side, header.n_tokens), value, header, &view));
   if (view.dtype != DType::kF32)
     return InvalidFile("golden of operator %u, which gives no f32", op);
-  *values = ReadFloats(replay.arena, view);
+  *values = ReadFloats(replay.arenas[side], view);
   return {};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <set>
 
 #include "formats/operands.h"
 
@@ -10,38 +9,6 @@ namespace samara {
 namespace {
 
 using Ull = unsigned long long;
-
-class Choice final : public DecomposeChoice {
- public:
-  explicit Choice(const LowerRequest& request) : request_(request) {}
-
-  bool Decompose(const Graph& graph, const Op& op) override {
-    const OpInfo* info = FindOp(op.code);
-    const bool runs = IsKnown(op) && request_.backend->Supports(*request_.package, graph, op);
-    if (runs && !(request_.decompose && info->composite && op.decomposition >= 0)) return false;
-    if (op.decomposition >= 0) {
-      ++n_decomposed_;
-      return true;
-    }
-    const std::string type = !op.type_name.empty() ? op.type_name
-                             : info != nullptr     ? info->name
-                                                   : "?";
-    std::string what = Quoted(type) + " version " + std::to_string(op.version);
-    if (seen_.insert(what).second) {
-      if (!missing_.empty()) missing_ += ", ";
-      missing_ += what + " (first at " + Quoted(op.name) + ")";
-    }
-    return false;
-  }
-  const std::string& missing() const { return missing_; }
-  uint32_t n_decomposed() const { return n_decomposed_; }
-
- private:
-  const LowerRequest& request_;
-  std::set<std::string> seen_;
-  std::string missing_;
-  uint32_t n_decomposed_ = 0;
-};
 
 struct Use {
   uint32_t op;
@@ -51,10 +18,11 @@ struct Use {
 class Lowerer {
  public:
   Lowerer(const LowerRequest& request, LoweredGraph* out)
-      : request_(request), out_(out), graph_(out->graph) {}
+      : request_(request), split_(*request.split), out_(out), graph_(out->graph) {}
 
   Status Run() {
     SAMARA_RETURN_IF_ERROR(Index());
+    FindImports();
     DecideViews();
     SAMARA_RETURN_IF_ERROR(Sizes());
     SAMARA_RETURN_IF_ERROR(BindInputs());
@@ -112,6 +80,39 @@ class Lowerer {
     return {};
   }
 
+  bool IsMine(size_t op) const { return split_.sides[op] == request_.side; }
+  // The value has a place in this arena.
+  bool IsHere(size_t v) const {
+    return producer_[v] >= 0 && (IsMine(static_cast<size_t>(producer_[v])) || import_[v] >= 0);
+  }
+  // The first op after which the value is there.
+  uint32_t Birth(size_t v) const {
+    return static_cast<uint32_t>(import_[v] >= 0 ? import_[v] : producer_[v]);
+  }
+
+  // What this side reads of the other's, and when that has to be there: before the range of the first reader.
+  void FindImports() {
+    import_.assign(graph_.values.size(), -1);
+    range_of_.assign(graph_.ops.size(), 0);
+    for (size_t r = 0; r < split_.ranges.size(); ++r) {
+      const OpRange& range = split_.ranges[r];
+      for (uint32_t i = range.first_op; i < range.first_op + range.n_ops; ++i) {
+        range_of_[i] = static_cast<uint32_t>(r);
+        if (range.side != request_.side) continue;
+        for (const ValueId id : graph_.ops[i].inputs) {
+          if (id == kNoValue || !IsActivation(id)) continue;
+          const size_t v = static_cast<size_t>(id);
+          if (IsMine(static_cast<size_t>(producer_[v])) || import_[v] >= 0) continue;
+          import_[v] = static_cast<int32_t>(range.first_op);
+          out_->imports.push_back({id, static_cast<uint32_t>(r)});
+        }
+      }
+      if (range.side == request_.side) {
+        out_->parts.push_back({static_cast<uint32_t>(r), range.first_op, range.n_ops, {}});
+      }
+    }
+  }
+
   // True if rows follow one another at every step: only the number of rows changes between steps.
   bool IsContiguous(const Value& value) const {
     const std::vector<Symbol>& symbols = request_.package->symbols;
@@ -134,8 +135,9 @@ class Lowerer {
   void DecideViews() {
     out_->is_view.assign(graph_.ops.size(), 0);
     // Strided: rows may lie further apart than their bytes, which every reader accepts.
-    auto accepts_stride = [&](const Use& use) {
+    auto accepts_stride = [&](const Use& use, size_t maker) {
       const Op& reader = graph_.ops[use.op];
+      if (split_.sides[use.op] != split_.sides[maker]) return false;  // copies are of whole rows
       if (out_->is_view[use.op] != 0) return reader.code == OpCode::kSlice;
       const OpInfo* info = FindOp(reader.code);
       return info != nullptr && use.operand < 32 && (info->strided_inputs >> use.operand & 1) != 0;
@@ -150,7 +152,7 @@ class Lowerer {
       } else if (op.code == OpCode::kSlice && in.shape.rank == 2 && op.Int(AttrKey::kAxis) == 1 &&
                  is_output_[out] == 0) {
         bool all = true;
-        for (const Use& use : uses_[out]) all = all && accepts_stride(use);
+        for (const Use& use : uses_[out]) all = all && accepts_stride(use, i);
         out_->is_view[i] = all ? 1 : 0;
       }
     }
@@ -231,7 +233,7 @@ class Lowerer {
           return InvalidFile("value %s is weight %d of %zu", Quoted(value.name).c_str(),
                              value.index, request_.package->weights.size());
         }
-      } else if (value.kind == ValueKind::kActivation && producer_[v] >= 0) {
+      } else if (value.kind == ValueKind::kActivation && IsHere(v)) {
         binding.kind = BufferKind::kArena;
         binding.bytes = sizes_[v];
         binding.row_stride = row_bytes_[v];
@@ -250,16 +252,19 @@ class Lowerer {
     // In order of execution, so that a chain of views is followed once.
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
       const Op& op = graph_.ops[i];
-      if (out_->is_view[i] != 0) {
+      if (out_->is_view[i] != 0 && IsMine(i)) {
         root_[static_cast<size_t>(op.outputs[0])] = root_[static_cast<size_t>(op.inputs[0])];
       }
     }
     for (size_t v = 0; v < n; ++v) {
-      if (producer_[v] < 0) continue;
+      if (!IsHere(v)) continue;
       const size_t r = root_[v];
-      uint32_t last = static_cast<uint32_t>(producer_[v]);
-      for (const Use& use : uses_[v]) last = std::max(last, use.op);
-      if (is_output_[v] != 0) {
+      uint32_t last = Birth(v);
+      for (const Use& use : uses_[v]) {
+        // The other side takes its copy before its range begins, which is after all of ours before it.
+        last = std::max(last, IsMine(use.op) ? use.op : split_.ranges[range_of_[use.op]].first_op);
+      }
+      if (is_output_[v] != 0 && import_[v] < 0) {
         last = end;
         holds_output_[r] = 1;
       }
@@ -269,11 +274,17 @@ class Lowerer {
   }
 
   Status MeasureScratch() {
-    PartitionSpec spec = SpecOf(request_, *out_);
-    SAMARA_RETURN_IF_ERROR(request_.backend->Measure(spec, &out_->measure));
-    if (out_->measure.scratch_bytes.size() != graph_.ops.size()) {
-      return Internal("backend %s measured %zu of %zu operators", request_.backend->name(),
-                      out_->measure.scratch_bytes.size(), graph_.ops.size());
+    out_->scratch_offsets.assign(graph_.ops.size(), 0);
+    scratch_.assign(graph_.ops.size(), 0);
+    for (LoweredPart& part : out_->parts) {
+      const PartitionSpec spec = SpecOf(request_, *out_, part.first_op, part.n_ops);
+      SAMARA_RETURN_IF_ERROR(request_.backend->Measure(spec, &part.measure));
+      if (part.measure.scratch_bytes.size() != part.n_ops) {
+        return Internal("backend %s measured %zu of %u operators", request_.backend->name(),
+                        part.measure.scratch_bytes.size(), part.n_ops);
+      }
+      std::copy(part.measure.scratch_bytes.begin(), part.measure.scratch_bytes.end(),
+                scratch_.begin() + part.first_op);
     }
     return {};
   }
@@ -291,7 +302,7 @@ class Lowerer {
     const size_t root = root_[in];
     const size_t out = static_cast<size_t>(op.outputs[0]);
     if (last_[root] != i || holds_output_[root] != 0 || sizes_[in] != sizes_[out] ||
-        sizes_[root] != sizes_[out] || producer_[root] >= static_cast<int32_t>(i)) {
+        sizes_[root] != sizes_[out] || Birth(root) >= i) {
       return -1;
     }
     for (size_t k = 0; k < op.inputs.size(); ++k) {
@@ -303,34 +314,41 @@ class Lowerer {
     return static_cast<int32_t>(root);
   }
 
+  void AddItem(size_t v, uint32_t first, int32_t alias) {
+    item_of_[v] = static_cast<int32_t>(out_->items.size());
+    PlanItem item;
+    item.name = graph_.values[v].name;
+    item.bytes = sizes_[v];
+    item.first = first;
+    item.last = std::max(last_[v], item.first);
+    item.alias = alias;
+    out_->items.push_back(std::move(item));
+  }
+
   void Items() {
     item_of_.assign(graph_.values.size(), -1);
+    size_t import = 0;
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
       const Op& op = graph_.ops[i];
-      if (out_->is_view[i] == 0) {
-        for (ValueId id : op.outputs) {
-          const size_t v = static_cast<size_t>(id);
-          item_of_[v] = static_cast<int32_t>(out_->items.size());
-          PlanItem item;
-          item.name = graph_.values[v].name;
-          item.bytes = sizes_[v];
-          item.first = static_cast<uint32_t>(i);
-          item.last = std::max(last_[v], item.first);
-          if (id == op.outputs[0]) {
-            const int32_t root = TakenOver(i);
-            if (root >= 0) item.alias = item_of_[static_cast<size_t>(root)];
-          }
-          out_->items.push_back(std::move(item));
-        }
+      for (; import < out_->imports.size() &&
+             split_.ranges[out_->imports[import].range].first_op == i;
+           ++import) {
+        AddItem(static_cast<size_t>(out_->imports[import].value), static_cast<uint32_t>(i), -1);
+      }
+      if (out_->is_view[i] != 0 || !IsMine(i)) continue;
+      for (ValueId id : op.outputs) {
+        const int32_t root = id == op.outputs[0] ? TakenOver(i) : -1;
+        AddItem(static_cast<size_t>(id), static_cast<uint32_t>(i),
+                root >= 0 ? item_of_[static_cast<size_t>(root)] : -1);
       }
     }
     scratch_item_.assign(graph_.ops.size(), -1);
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
-      if (out_->measure.scratch_bytes[i] == 0) continue;
+      if (scratch_[i] == 0) continue;
       scratch_item_[i] = static_cast<int32_t>(out_->items.size());
       PlanItem item;
       item.name = "scratch of " + graph_.ops[i].name;
-      item.bytes = out_->measure.scratch_bytes[i];
+      item.bytes = scratch_[i];
       item.first = item.last = static_cast<uint32_t>(i);
       out_->items.push_back(std::move(item));
     }
@@ -338,8 +356,13 @@ class Lowerer {
 
   // Offsets, from the plan.
   Status Bind() {
+    for (const Import& import : out_->imports) {
+      const size_t v = static_cast<size_t>(import.value);
+      out_->values[v].offset = out_->plan.offsets[static_cast<size_t>(item_of_[v])];
+    }
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
       const Op& op = graph_.ops[i];
+      if (!IsMine(i)) continue;
       for (ValueId id : op.outputs) {
         const size_t v = static_cast<size_t>(id);
         ValueBinding& binding = out_->values[v];
@@ -360,7 +383,6 @@ class Lowerer {
         }
       }
     }
-    out_->scratch_offsets.assign(graph_.ops.size(), 0);
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
       if (scratch_item_[i] >= 0) {
         out_->scratch_offsets[i] = out_->plan.offsets[static_cast<size_t>(scratch_item_[i])];
@@ -370,9 +392,14 @@ class Lowerer {
   }
 
   const LowerRequest& request_;
+  const Split& split_;
   LoweredGraph* out_;
   const Graph& graph_;
   std::vector<int32_t> producer_;
+  std::vector<int32_t>
+      import_;  // per value: the first op of the range before which it is copied here
+  std::vector<uint32_t> range_of_;  // per op
+  std::vector<uint64_t> scratch_;   // per op: bytes
   std::vector<std::vector<Use>> uses_;
   std::vector<uint8_t> is_output_;
   std::vector<uint64_t> sizes_, row_bytes_;
@@ -438,35 +465,30 @@ Status CapacitySymbols(const LowerRequest& request, SymbolValues* values) {
   return {};
 }
 
-PartitionSpec SpecOf(const LowerRequest& request, const LoweredGraph& lowered) {
+PartitionSpec SpecOf(const LowerRequest& request, const LoweredGraph& lowered, uint32_t first_op,
+                     uint32_t n_ops) {
   PartitionSpec spec;
   spec.package = request.package;
   spec.graph = &lowered.graph;
-  spec.n_ops = static_cast<uint32_t>(lowered.graph.ops.size());
+  spec.first_op = first_op;
+  spec.n_ops = n_ops;
   spec.capacity = &lowered.capacity;
   spec.bucket_tokens = request.bucket_tokens;
   spec.max_outputs = request.max_outputs;
   spec.step_layout = request.step_layout;
   spec.kv_type = request.kv_type;
   spec.n_threads = request.n_threads;
-  spec.is_view = lowered.is_view;
+  spec.is_view = {lowered.is_view.data() + first_op, n_ops};
   spec.values = lowered.values;
-  spec.scratch_offsets = lowered.scratch_offsets;
+  spec.scratch_offsets = {lowered.scratch_offsets.data() + first_op, n_ops};
   return spec;
 }
 
 Status LowerGraph(const LowerRequest& request, LoweredGraph* lowered) {
   *lowered = {};
   lowered->bucket_tokens = request.bucket_tokens;
+  lowered->graph = request.split->graph;
   SAMARA_RETURN_IF_ERROR(CapacitySymbols(request, &lowered->capacity));
-  Choice choice(request);
-  SAMARA_RETURN_IF_ERROR(
-      InlineDecompositions(*request.package, *request.graph, &choice, &lowered->graph));
-  if (!choice.missing().empty()) {
-    return Unsupported("backend %s cannot run, and there is no decomposition of: %s",
-                       request.backend->name(), choice.missing().c_str());
-  }
-  lowered->n_decomposed = choice.n_decomposed();
   return Lowerer(request, lowered).Run();
 }
 

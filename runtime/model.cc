@@ -40,9 +40,14 @@ class Loader {
     options.isa = plan_.options.isa;
     options.threading = plan_.options.threading;
     SAMARA_RETURN_IF_ERROR(model_.backend->Open(options, &ledger_, &model_.device));
+    if (plan_.host_backend != nullptr) {
+      SAMARA_RETURN_IF_ERROR(plan_.host_backend->Open(options, &ledger_, &model_.host_device));
+      SAMARA_RETURN_IF_ERROR(model_.host_device->Allocate(
+          &ledger_, items::kHostArena, plan_.host.arena_bytes, &model_.host_arena));
+    }
     SAMARA_RETURN_IF_ERROR(AllocateStates());
     SAMARA_RETURN_IF_ERROR(
-        model_.device->Allocate(&ledger_, items::kArena, plan_.arena_bytes, &model_.arena));
+        Room(model_.device->Allocate(&ledger_, items::kArena, plan_.arena_bytes, &model_.arena)));
     SAMARA_RETURN_IF_ERROR(BindWeights());
     SAMARA_RETURN_IF_ERROR(Compile());
     SAMARA_RETURN_IF_ERROR(FindOutputs());
@@ -64,7 +69,7 @@ class Loader {
     model_.weight_elements = plan_.weight_elements;
     std::memcpy(model_.package_hash, trace_.parsed.header.metadata_sha256,
                 sizeof model_.package_hash);
-    model_.n_decomposed = plan_.buckets[0].n_decomposed;
+    model_.n_decomposed = plan_.split.n_decomposed;
     model_.sampling.temperature = package_.sampling.temperature;
     model_.sampling.top_k = package_.sampling.top_k;
     model_.sampling.top_p = package_.sampling.top_p;
@@ -155,6 +160,12 @@ class Loader {
     return {};
   }
 
+  // Adds to a device's refusal what can be done about it.
+  Status Room(Status status) const {
+    if (status.code() != StatusCode::kOutOfMemory || model_.backend->host_memory()) return status;
+    return OutOfMemory("%s; option device_memory leaves layers to the host", status.message());
+  }
+
   Status AllocateStates() {
     model_.n_states = static_cast<uint32_t>(package_.states.size());
     if (model_.n_states == 0) return {};
@@ -162,16 +173,19 @@ class Loader {
     for (uint32_t i = 0; i < model_.n_states; ++i) {
       const State& state = package_.states[i];
       StatePool& pool = model_.states[i];
+      const bool host = plan_.state_side[i] == Side::kHost;
+      pool.device = host ? model_.host_device.get() : model_.device.get();
       pool.group = state.group;
       pool.n_parts = static_cast<uint32_t>(state.parts.size());
       for (uint32_t part = 0; part < pool.n_parts; ++part) {
         pool.heads[part] = state.parts[part].heads;
         pool.dim[part] = state.parts[part].dim;
-        SAMARA_RETURN_IF_ERROR(
-            StateBlockBytes(state, part, model_.kv_type, *model_.backend, &pool.block_bytes[part]));
-        SAMARA_RETURN_IF_ERROR(model_.device->Allocate(
+        SAMARA_RETURN_IF_ERROR(StateBlockBytes(state, part, model_.kv_type,
+                                               StateBackend(plan_, *model_.backend, i),
+                                               &pool.block_bytes[part]));
+        SAMARA_RETURN_IF_ERROR(Room(pool.device->Allocate(
             &ledger_, items::StatePart(state, part).c_str(),
-            pool.block_bytes[part] * model_.groups[state.group].n_blocks, &pool.handle[part]));
+            pool.block_bytes[part] * model_.groups[state.group].n_blocks, &pool.handle[part])));
       }
     }
     return {};
@@ -201,6 +215,16 @@ class Loader {
     return {};
   }
 
+  // A weight of the host's share, read into private memory.
+  Status CopyWeight(const Weight& weight, const WeightPlacement& placement, const void** at) {
+    uint8_t* copy = nullptr;
+    SAMARA_RETURN_IF_ERROR(
+        Take(items::CopiedWeight(weight).c_str(), placement.bytes + kSegmentTailBytes, &copy));
+    *at = copy;
+    return model_.file.Read(package_.segments[placement.segment].offset + placement.offset, copy,
+                            placement.bytes);
+  }
+
   Status BindWeights() {
     const bool host = model_.backend->host_memory();
     std::vector<const uint8_t*> bases(package_.segments.size(), nullptr);
@@ -219,88 +243,122 @@ class Loader {
         bases[i] = model_.file.base() + package_.segments[i].offset;
       }
     }
-    weights_.assign(package_.weights.size(), {});
-    for (size_t i = 0; i < weights_.size(); ++i) {
+    for (std::vector<WeightBinding>& side : weights_) side.assign(package_.weights.size(), {});
+    for (size_t i = 0; i < package_.weights.size(); ++i) {
       if (plan_.placements[i] < 0) continue;
-      WeightBinding& binding = weights_[i];
+      WeightBinding binding;
       const Weight& weight = package_.weights[i];
       binding.weight = &weight;
       binding.placement = &weight.placements[static_cast<size_t>(plan_.placements[i])];
-      const uint8_t* bytes = bases[binding.placement->segment] + binding.placement->offset;
+      binding.host = bases[binding.placement->segment] + binding.placement->offset;
+      if (plan_.weight_on[1][i] != 0) {
+        WeightBinding& shared = weights_[1][i] = binding;
+        if (plan_.options.no_mmap) {
+          SAMARA_RETURN_IF_ERROR(CopyWeight(weight, *binding.placement, &shared.host));
+        }
+      }
       if (host) {
-        binding.host = bytes;
+        weights_[0][i] = binding;
         continue;
       }
-      SAMARA_RETURN_IF_ERROR(model_.device->Allocate(
-          &ledger_, items::DeviceWeight(weight).c_str(),
-          model_.backend->WeightBytes(weight, *binding.placement), &binding.device));
-      SAMARA_RETURN_IF_ERROR(
-          model_.device->UploadWeight(binding.device, weight, *binding.placement, bytes));
+      if (plan_.weight_on[0][i] != 0) {
+        const void* bytes = binding.host;
+        binding.host = nullptr;
+        SAMARA_RETURN_IF_ERROR(Room(model_.device->Allocate(
+            &ledger_, items::DeviceWeight(weight).c_str(),
+            model_.backend->WeightBytes(weight, *binding.placement), &binding.device)));
+        SAMARA_RETURN_IF_ERROR(
+            model_.device->UploadWeight(binding.device, weight, *binding.placement, bytes));
+        weights_[0][i] = binding;
+      }
       done += binding.placement->bytes;
       SAMARA_RETURN_IF_ERROR(Progress(std::min(done, total), total));
     }
     return Progress(total, total);
   }
 
-  Status Compile() {
-    const bool host = model_.backend->host_memory();
+  // The partitions of one lowering; `bucket`: as the schedule counts.
+  Status CompileParts(const LowerRequest& request, const LoweredGraph& lowered, size_t bucket,
+                      bool host_share) {
+    Device* device = host_share ? model_.host_device.get() : model_.device.get();
+    const bool host = request.backend->host_memory();
     std::vector<StateBinding> states(model_.n_states);
     for (uint32_t i = 0; i < model_.n_states; ++i) {
       states[i].state = &package_.states[i];
       states[i].dtype = model_.kv_type;
+      if (model_.states[i].device != device) continue;
       for (uint32_t part = 0; part < model_.states[i].n_parts; ++part) {
         states[i].device[part] = model_.states[i].handle[part];
         if (host) states[i].host[part] = reinterpret_cast<void*>(model_.states[i].handle[part]);
       }
     }
-    for (size_t i = 0; i < plan_.buckets.size(); ++i) {
-      const LoweredGraph& lowered = plan_.buckets[i];
-      PartitionSpec spec = SpecOf(plan_.requests[i], lowered);
-      spec.weights = weights_;
+    const uint64_t arena = host_share ? model_.host_arena : model_.arena;
+    for (size_t i = 0; i < lowered.parts.size(); ++i) {
+      const LoweredPart& part = lowered.parts[i];
+      PartitionSpec spec = SpecOf(request, lowered, part.first_op, part.n_ops);
+      spec.weights = weights_[host_share ? 1 : 0];
       spec.states = states;
-      if (model_.profile != nullptr) spec.profile = model_.profile->sink(i);
-      spec.arena_device = model_.arena;
-      if (host) spec.arena_host = reinterpret_cast<void*>(model_.arena);
+      if (model_.profile != nullptr) spec.profile = model_.profile->sink(bucket, i);
+      spec.arena_device = arena;
+      if (host) spec.arena_host = reinterpret_cast<void*>(arena);
       void* block = nullptr;
-      SAMARA_RETURN_IF_ERROR(ledger_.Take(items::CompiledPlan(lowered.bucket_tokens).c_str(),
-                                          lowered.measure.plan_bytes, &block));
-      Bucket& bucket = model_.buckets[i];
-      bucket.tokens = lowered.bucket_tokens;
-      SAMARA_RETURN_IF_ERROR(
-          model_.device->Compile(spec, block, lowered.measure.plan_bytes, &bucket.partition));
-      model_.n_buckets = static_cast<uint32_t>(i + 1);
+      SAMARA_RETURN_IF_ERROR(ledger_.Take(items::CompiledPlan(lowered, i, host_share).c_str(),
+                                          part.measure.plan_bytes, &block));
+      SAMARA_RETURN_IF_ERROR(Room(device->Compile(spec, block, part.measure.plan_bytes,
+                                                  model_.schedule.partition(bucket, i))));
     }
     return {};
   }
 
-  // Where results lie. Every bucket has a plan of its own, so on host backends there is one bucket.
-  Status FindOutputs() {
-    const bool host = model_.backend->host_memory();
-    if (host && plan_.buckets.size() != 1)
-      return Internal("a host backend with several token buckets");
-    if (!host) {
-      float* copy = nullptr;
+  Status Compile() {
+    uint8_t* block = nullptr;
+    SAMARA_RETURN_IF_ERROR(Take(items::kSchedule, Schedule::Bytes(plan_), &block));
+    SAMARA_RETURN_IF_ERROR(model_.schedule.Place(block, plan_));
+    for (size_t i = 0; i < plan_.buckets.size(); ++i) {
+      SAMARA_RETURN_IF_ERROR(CompileParts(plan_.requests[i], plan_.buckets[i], i, false));
+      model_.buckets[i].tokens = plan_.buckets[i].bucket_tokens;
+      model_.n_buckets = static_cast<uint32_t>(i + 1);
+    }
+    if (plan_.host_backend != nullptr) {
       SAMARA_RETURN_IF_ERROR(
-          Take(items::kLogits, uint64_t{model_.limits.max_outputs} * plan_.logits_vocab, &copy));
-      model_.logits = copy;
+          CompileParts(plan_.host_request, plan_.host, plan_.buckets.size(), true));
+    }
+    model_.schedule.Attach();
+    return {};
+  }
+
+  // Where results lie. On a device every bucket has a plan of its own; a host has one bucket.
+  Status FindOutputs() {
+    if (model_.backend->host_memory() && plan_.buckets.size() != 1)
+      return Internal("a host backend with several token buckets");
+    const uint64_t rows = model_.limits.max_outputs;
+    if (model_.queues()) {
+      float* copy = nullptr;
+      SAMARA_RETURN_IF_ERROR(Take(items::kLogits, rows * plan_.logits_vocab, &copy));
+      model_.logits = {copy, Side::kDevice, false};
       if (plan_.hidden_dim != 0) {
-        SAMARA_RETURN_IF_ERROR(
-            Take(items::kHidden, uint64_t{model_.limits.max_outputs} * plan_.hidden_dim, &copy));
-        model_.hidden = copy;
+        SAMARA_RETURN_IF_ERROR(Take(items::kHidden, rows * plan_.hidden_dim, &copy));
+        model_.hidden = {copy, Side::kDevice, false};
       }
     }
-    for (size_t i = 0; i < plan_.buckets.size(); ++i) {
-      const LoweredGraph& lowered = plan_.buckets[i];
-      for (const GraphOutput& output : lowered.graph.outputs) {
-        const uint64_t offset = lowered.values[static_cast<size_t>(output.value)].offset;
-        const float* at = reinterpret_cast<const float*>(model_.arena + offset);
-        if (output.role == OutputRole::kLogits) {
-          model_.buckets[i].logits_offset = offset;
-          if (host) model_.logits = at;
-        } else if (output.role == OutputRole::kHidden) {
-          model_.buckets[i].hidden_offset = offset;
-          if (host) model_.hidden = at;
-        }
+    const Split& split = plan_.split;
+    for (const GraphOutput& output : split.graph.outputs) {
+      const bool logits = output.role == OutputRole::kLogits;
+      if (!logits && output.role != OutputRole::kHidden) continue;
+      Results& results = logits ? model_.logits : model_.hidden;
+      const size_t v = static_cast<size_t>(output.value);
+      const LoweredGraph* host = nullptr;  // the lowering whose arena the host reads
+      if (!model_.queues()) host = &plan_.buckets[0];
+      if (MakerSide(split, output.value) == Side::kHost) host = &plan_.host;
+      if (host != nullptr) {
+        const uint64_t arena = host == &plan_.host ? model_.host_arena : model_.arena;
+        results = {reinterpret_cast<const float*>(arena + host->values[v].offset), Side::kHost,
+                   true};
+        continue;
+      }
+      for (size_t i = 0; i < plan_.buckets.size(); ++i) {
+        const uint64_t offset = plan_.buckets[i].values[v].offset;
+        (logits ? model_.buckets[i].logits_offset : model_.buckets[i].hidden_offset) = offset;
       }
     }
     return {};
@@ -311,7 +369,7 @@ class Loader {
   const Package& package_;
   LoadTrace& trace_;
   const ModelPlan& plan_;
-  std::vector<WeightBinding> weights_;
+  std::vector<WeightBinding> weights_[2];  // per side
 };
 
 void LogFacts(const Model& model, const ModelPlan& plan) {
@@ -325,9 +383,13 @@ void LogFacts(const Model& model, const ModelPlan& plan) {
                                 " is longer than the trained " +
                                 std::to_string(model.trained_context));
   }
-  if (plan.buckets[0].n_decomposed != 0) {
+  if (plan.split.n_decomposed != 0) {
     say(SAMARA_LOG_INFO,
-        std::to_string(plan.buckets[0].n_decomposed) + " operators run by their decomposition");
+        std::to_string(plan.split.n_decomposed) + " operators run by their decomposition");
+  }
+  if (plan.host_backend != nullptr) {
+    say(SAMARA_LOG_WARNING,
+        SplitText(plan.split, model.backend->name(), plan.host_backend->name()));
   }
   if (model.device->notice() != nullptr) say(SAMARA_LOG_WARNING, model.device->notice());
   say(SAMARA_LOG_INFO, std::string("device: ") + model.device->description());

@@ -11,6 +11,7 @@
 #include "runtime/memory.h"
 #include "runtime/plan.h"
 #include "runtime/sampler.h"
+#include "runtime/schedule.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "samara/samara.h"
 
@@ -19,8 +20,9 @@ namespace samara {
 class Profile;
 struct Session;
 
-// Device buffers of one state.
+// Buffers of one state, all on one side.
 struct StatePool {
+  Device* device;
   uint64_t handle[2];
   uint64_t block_bytes[2];
   uint32_t heads[2], dim[2];
@@ -43,15 +45,23 @@ struct GroupPool {
 
 struct Bucket {
   uint32_t tokens = 0;
-  uint64_t logits_offset = 0, hidden_offset = 0;  // in the arena
-  InPlacePtr<Partition> partition;
+  uint64_t logits_offset = 0, hidden_offset = 0;  // in the arena of their side
 };
 
-// One session's share of the running step.
+// Rows of the last step that a caller may read.
+struct Results {
+  const float* values = nullptr;  // where they are read: the arena of a host, else a copy
+  Side side = Side::kHost;        // kDevice: they have to be fetched
+  bool fetched = false;           // those of the last step are there
+};
+
+// One session's share of the last step.
 struct StepShare {
-  Session* session;
+  Session* session;  // while the step runs; it may be gone later
   uint32_t n_tokens;
   uint32_t n_outputs;
+  uint32_t slot;  // of the session
+  uint32_t end;   // position after its tokens
 };
 
 struct ModelCallbacks {
@@ -92,11 +102,9 @@ struct Model {
   uint32_t n_groups = 0;
   StatePool* states = nullptr;
   uint32_t n_states = 0;
-  uint64_t arena = 0;             // device handle
-  const float* logits = nullptr;  // rows of the last step: the arena on host backends, else a copy
-  const float* hidden = nullptr;
-  uint64_t logits_offset = 0,
-           hidden_offset = 0;  // in the arena, for backends with a memory of their own
+  uint64_t arena = 0;       // device handle
+  uint64_t host_arena = 0;  // of the host's share; its address
+  Results logits, hidden;   // hidden.values nullptr: the package has none
   void* sampler_work = nullptr;
   Profile* profile = nullptr;  // nullptr: not asked for
 
@@ -108,17 +116,24 @@ struct Model {
   std::mutex mutex;  // everything that changes sessions
   std::atomic<bool> cancelled{false};
   uint64_t step_id = 0;
+  uint64_t settled_step = 0;  // up to here it is known that the device did its work
+  uint32_t last_bucket = 0, last_rows = 0, last_shares = 0;  // of the last step
   uint64_t n_steps = 0;
   uint64_t n_tokens = 0;
   double step_seconds = 0;
   double load_seconds = 0;
 
   InPlacePtr<Device> device;
+  InPlacePtr<Device> host_device;  // where host and device share the work
   Bucket buckets[kMaxBuckets];
   uint32_t n_buckets = 0;
+  Schedule schedule;  // goes before the devices
 
   Model(Ledger&& l, PackageFile&& f) : ledger(std::move(l)), file(std::move(f)) {}
   uint64_t allocated() const { return ledger.taken_bytes() + session_bytes; }
+  bool queues() const {
+    return !backend->host_memory();
+  }  // a step may return before its work is done
 };
 
 // What loading decided, for those who look inside (goldens, verification, tests).
@@ -127,10 +142,11 @@ struct LoadTrace {
   ModelPlan plan;
 };
 
+void DestroyModel(Model* model);
+
 // The file is left closed but for its map. On failure nothing stays allocated.
 Status LoadModel(PackageFile file, const Backend& backend, const LoadOptions& options,
                  const ModelCallbacks& callbacks, Model** model, LoadTrace* trace = nullptr);
-void DestroyModel(Model* model);
 
 }  // namespace samara
 

@@ -4,40 +4,10 @@
 #include <string_view>
 
 #include "formats/operands.h"
-#include "runtime/model.h"
 #include "runtime/processors.h"
 #include "runtime/profile.h"
-#include "runtime/reply.h"
-#include "runtime/sampler.h"
-#include "runtime/session.h"
 
 namespace samara {
-namespace items {
-namespace {
-
-// Names of a file as parts of our own, which are C strings and lines of text.
-std::string Plain(std::string name) {
-  for (char& c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return name;
-}
-
-}  // namespace
-
-std::string StatePart(const State& state, size_t part) {
-  return "state pool " + Plain(state.name) + (part == 0 ? " keys" : " values");
-}
-std::string CompiledPlan(uint32_t bucket_tokens) {
-  return "compiled plan for " + std::to_string(bucket_tokens) + " tokens";
-}
-std::string CopiedSegment(const Segment& segment) {
-  return "copied weights " + Plain(segment.name);
-}
-std::string DeviceWeight(const Weight& weight) { return "device weight " + Plain(weight.name); }
-
-}  // namespace items
-
 namespace {
 
 using Ull = unsigned long long;
@@ -57,14 +27,54 @@ class Planner {
   Status Run() {
     SAMARA_RETURN_IF_ERROR(Resolve());
     SAMARA_RETURN_IF_ERROR(LayOutStep());
-    SAMARA_RETURN_IF_ERROR(Lower());
-    SAMARA_RETURN_IF_ERROR(ChoosePlacements());
-    SAMARA_RETURN_IF_ERROR(FindOutputs());
-    SAMARA_RETURN_IF_ERROR(List());
+    SAMARA_RETURN_IF_ERROR(PlaceUnits());
     return Budget();
   }
 
  private:
+  // Everything from the split on, with units from `first_unit` on the device.
+  Status Place(uint32_t first_unit) {
+    first_unit_ = first_unit;
+    plan_->split = {};
+    plan_->requests.clear();
+    plan_->buckets.clear();
+    plan_->arena_bytes = 0;
+    plan_->host_backend = nullptr;
+    plan_->host = {};
+    plan_->list = {};
+    SAMARA_RETURN_IF_ERROR(LowerAll());
+    SAMARA_RETURN_IF_ERROR(ChoosePlacements());
+    SAMARA_RETURN_IF_ERROR(FindOutputs());
+    return ListMemory(package_, file_, backend_, plan_);
+  }
+
+  // As many units on the device as its share of memory holds, from the last one on.
+  Status PlaceUnits() {
+    const uint64_t most = plan_->options.device_memory;
+    Status status = Place(0);
+    if (backend_.host_memory() || most == 0) return status;
+    const auto fits = [&] {
+      return status.ok() && plan_->list.Total(MemoryClass::kDevice) <= most;
+    };
+    if (fits()) return {};
+    // Fewer units never need more: the first that fits, by bisection.
+    uint32_t too_many = 0, few = CountUnits(package_.entries[0]) - 1;
+    status = Place(few);
+    if (!status.ok()) return status;
+    if (few == 0 || !fits()) {
+      return ResourceExhausted(
+          "%llu bytes of device memory are needed at least, %llu may be used: nothing fits on %s",
+          static_cast<Ull>(plan_->list.Total(MemoryClass::kDevice)), static_cast<Ull>(most),
+          backend_.name());
+    }
+    while (few - too_many > 1) {
+      const uint32_t middle = too_many + (few - too_many) / 2;
+      status = Place(middle);
+      (fits() ? few : too_many) = middle;
+    }
+    return first_unit_ == few ? status : Place(few);
+  }
+
   // One thread a processor.
   static Status ResolveThreads(LoadOptions* o) {
     uint32_t usable = 0;
@@ -183,51 +193,72 @@ class Planner {
     return sizes;
   }
 
-  Status Lower() {
+  Status LowerAll() {
+    SplitRequest split;
+    split.package = &package_;
+    split.graph = &package_.entries[0];
+    split.backend = &backend_;
+    split.host = backend_.host_memory() ? nullptr : BuiltinBackends().backends[0];
+    split.first_unit = first_unit_;
+    split.cut_layers = plan_->options.cut_layers;
+    split.decompose = plan_->options.decompose;
+    SAMARA_RETURN_IF_ERROR(SplitGraph(split, &plan_->split));
     for (uint32_t tokens : BucketSizes()) {
-      LowerRequest request;
-      request.package = &package_;
-      request.graph = &package_.entries[0];
-      request.backend = &backend_;
-      request.step_layout = &plan_->step_layout;
-      request.bucket_tokens = tokens;
-      request.max_outputs = plan_->options.max_outputs;
-      request.n_ctx = plan_->options.n_ctx;
-      request.n_chunk = plan_->options.n_chunk;
-      request.kv_type = plan_->options.kv_type;
-      request.n_threads = plan_->options.n_threads;
-      request.decompose = plan_->options.decompose;
-      request.keep_values = plan_->options.keep_values;
-      plan_->requests.push_back(request);
+      plan_->requests.push_back(Request(backend_, Side::kDevice, tokens));
       plan_->buckets.emplace_back();
-      SAMARA_RETURN_IF_ERROR(LowerGraph(request, &plan_->buckets.back()));
+      SAMARA_RETURN_IF_ERROR(LowerGraph(plan_->requests.back(), &plan_->buckets.back()));
       plan_->arena_bytes = std::max(plan_->arena_bytes, plan_->buckets.back().arena_bytes);
     }
-    return {};
+    if (!plan_->split.uses_host()) return {};
+    plan_->host_backend = split.host;
+    plan_->host_request = Request(*split.host, Side::kHost, plan_->options.n_chunk);
+    return LowerGraph(plan_->host_request, &plan_->host);
+  }
+
+  LowerRequest Request(const Backend& backend, Side side, uint32_t tokens) const {
+    LowerRequest request;
+    request.package = &package_;
+    request.split = &plan_->split;
+    request.side = side;
+    request.backend = &backend;
+    request.step_layout = &plan_->step_layout;
+    request.bucket_tokens = tokens;
+    request.max_outputs = plan_->options.max_outputs;
+    request.n_ctx = plan_->options.n_ctx;
+    request.n_chunk = plan_->options.n_chunk;
+    request.kv_type = plan_->options.kv_type;
+    request.n_threads = plan_->options.n_threads;
+    request.keep_values = plan_->options.keep_values;
+    return request;
   }
 
   // A weight has one binding: the layout of products where an operator multiplies by it, else
   // row-major.
   Status ChoosePlacements() {
     const size_t n = package_.weights.size();
-    std::vector<uint8_t> used(n, 0), multiplied(n, 0);
-    for (const LoweredGraph& lowered : plan_->buckets) {
-      for (const Op& op : lowered.graph.ops) {
-        for (size_t k = 0; k < op.inputs.size(); ++k) {
-          if (op.inputs[k] == kNoValue) continue;
-          const ValueBinding& binding = lowered.values[static_cast<size_t>(op.inputs[k])];
-          if (binding.kind != BufferKind::kWeight) continue;
-          used[static_cast<size_t>(binding.weight)] = 1;
-          if (UseOfOperand(op.code, k) == OperandUse::kMatrix) {
-            multiplied[static_cast<size_t>(binding.weight)] = 1;
-          }
+    std::vector<uint8_t> multiplied(n, 0);
+    for (std::vector<uint8_t>& on : plan_->weight_on) on.assign(n, 0);
+    plan_->state_side.assign(package_.states.size(), Side::kDevice);
+    const Graph& graph = plan_->split.graph;
+    for (size_t i = 0; i < graph.ops.size(); ++i) {
+      const Op& op = graph.ops[i];
+      const Side side = plan_->split.sides[i];
+      for (size_t k = 0; k < op.inputs.size(); ++k) {
+        if (op.inputs[k] == kNoValue) continue;
+        const Value& value = graph.values[static_cast<size_t>(op.inputs[k])];
+        const size_t index = static_cast<size_t>(value.index);
+        if (value.kind == ValueKind::kState && index < package_.states.size()) {
+          plan_->state_side[index] = side;
         }
+        if (value.kind != ValueKind::kWeight) continue;
+        plan_->weight_on[static_cast<size_t>(side)][index] = 1;
+        if (UseOfOperand(op.code, k) == OperandUse::kMatrix) multiplied[index] = 1;
       }
     }
     plan_->placements.assign(n, -1);
     plan_->segment_used.assign(package_.segments.size(), 0);
     for (size_t i = 0; i < n; ++i) {
-      if (used[i] == 0) continue;
+      if (plan_->weight_on[0][i] == 0 && plan_->weight_on[1][i] == 0) continue;
       const Weight& weight = package_.weights[i];
       const Layout want = multiplied[i] != 0 ? MatmulLayout(weight.dtype) : Layout::kRowMajor;
       int32_t chosen = -1;
@@ -282,118 +313,6 @@ class Planner {
     return {};
   }
 
-  Status List() {
-    const LoadOptions& o = plan_->options;
-    const StepLayout& l = plan_->step_layout;
-    MemoryList& list = plan_->list;
-    const MemoryClass buffer = backend_.host_memory() ? MemoryClass::kHeap : MemoryClass::kDevice;
-    list.Add(items::kModel, sizeof(Model));
-    list.Add(items::kMetadata, file_.metadata_bytes);
-    if (package_.tokenizer_segment >= 0) {
-      const size_t index = static_cast<size_t>(package_.tokenizer_segment);
-      if (index >= package_.segments.size() || !package_.segments[index].external.empty()) {
-        return InvalidFile("the tokenizer lies in segment %zu, which is not in this file", index);
-      }
-      list.Add(items::kTokenizer, package_.segments[index].bytes);
-    }
-    if (!package_.sampling.eos_ids.empty()) {
-      list.Add(items::kEos, package_.sampling.eos_ids.size() * sizeof(int32_t));
-    }
-    list.Add(items::kStep, l.bytes);
-    list.Add(items::kSessionSlots,
-             uint64_t{o.max_sessions} * (sizeof(Session*) + sizeof(StepShare)));
-    uint64_t blocks = 0;
-    for (uint32_t g = 0; g < l.n_groups; ++g) blocks += l.pool_blocks[g];
-    if (blocks != 0) list.Add(items::kPool, blocks * 2 * sizeof(uint32_t));
-    if (!package_.states.empty())
-      list.Add(items::kStates, package_.states.size() * sizeof(StatePool));
-    list.Add(items::kSampler, SamplerWorkBytes(plan_->logits_vocab));
-    if (o.profile != 0) list.Add(items::kProfile, Profile::Bytes(*plan_));
-
-    DeviceOptions device;
-    device.n_threads = o.n_threads;
-    device.isa = o.isa;
-    device.threading = o.threading;
-    SAMARA_RETURN_IF_ERROR(backend_.MeasureDevice(device, &list));
-    for (const LoweredGraph& bucket : plan_->buckets) {
-      list.Add(items::CompiledPlan(bucket.bucket_tokens), bucket.measure.plan_bytes);
-    }
-    list.Add(items::kArena, plan_->arena_bytes, 64, buffer);
-    if (!backend_.host_memory()) {
-      list.Add(items::kLogits, uint64_t{o.max_outputs} * plan_->logits_vocab * sizeof(float));
-      if (plan_->hidden_dim != 0) {
-        list.Add(items::kHidden, uint64_t{o.max_outputs} * plan_->hidden_dim * sizeof(float));
-      }
-    }
-    SAMARA_RETURN_IF_ERROR(ListStates(buffer));
-    ListWeights();
-    for (uint32_t i = 0; i < o.max_sessions; ++i) {
-      const std::string session = "session " + std::to_string(i);
-      list.Add(session + " object", sizeof(Session), 64, MemoryClass::kHeap,
-               MemoryLifetime::kSession);
-      list.Add(session + " token history", uint64_t{o.n_ctx} * sizeof(int32_t), 64,
-               MemoryClass::kHeap, MemoryLifetime::kSession);
-      list.Add(session + " reply", sizeof(Reply), 64, MemoryClass::kHeap, MemoryLifetime::kSession);
-    }
-    list.AddLedger();
-    // The package names states, weights and segments; the loader asks for memory by these names.
-    std::vector<std::string_view> names;
-    for (const MemoryItem& item : list.items) names.push_back(item.name);
-    std::sort(names.begin(), names.end());
-    const auto twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end()) {
-      return InvalidFile("two states, weights or segments share a name: memory item %s",
-                         Quoted(*twice).c_str());
-    }
-    return {};
-  }
-
-  Status ListStates(MemoryClass buffer) {
-    for (const State& state : package_.states) {
-      if (state.kind != StateKind::kKeyValue || state.parts.size() != 2) {
-        return Unsupported("state %s is of a kind that this build does not keep",
-                           Quoted(state.name).c_str());
-      }
-      if (state.group >= plan_->step_layout.n_groups) {
-        return InvalidFile("state %s is of group %u of %u", Quoted(state.name).c_str(), state.group,
-                           plan_->step_layout.n_groups);
-      }
-      for (size_t part = 0; part < state.parts.size(); ++part) {
-        uint64_t bytes = 0;
-        SAMARA_RETURN_IF_ERROR(
-            StateBlockBytes(state, part, plan_->options.kv_type, backend_, &bytes));
-        if (__builtin_mul_overflow(bytes, uint64_t{plan_->step_layout.pool_blocks[state.group]},
-                                   &bytes)) {
-          return ResourceExhausted("state %s passes 2^64 bytes", Quoted(state.name).c_str());
-        }
-        plan_->list.Add(items::StatePart(state, part), bytes, 64, buffer);
-      }
-    }
-    return {};
-  }
-
-  void ListWeights() {
-    MemoryList& list = plan_->list;
-    if (!backend_.host_memory()) {
-      for (size_t i = 0; i < plan_->placements.size(); ++i) {
-        if (plan_->placements[i] < 0) continue;
-        const Weight& weight = package_.weights[i];
-        const auto& placement = weight.placements[static_cast<size_t>(plan_->placements[i])];
-        list.Add(items::DeviceWeight(weight), backend_.WeightBytes(weight, placement), 64,
-                 MemoryClass::kDevice);
-      }
-    } else if (plan_->options.no_mmap) {
-      for (size_t i = 0; i < plan_->segment_used.size(); ++i) {
-        if (plan_->segment_used[i] == 0) continue;
-        list.Add(items::CopiedSegment(package_.segments[i]),
-                 package_.segments[i].bytes + kSegmentTailBytes);
-      }
-    }
-    if (file_.maps && !(plan_->options.no_mmap && backend_.host_memory())) {
-      list.Add("mapped file", file_.file_bytes, 4096, MemoryClass::kMapped);
-    }
-  }
-
   Status Budget() {
     const uint64_t need = plan_->list.Counted();
     const uint64_t budget = plan_->options.memory_budget;
@@ -421,6 +340,7 @@ class Planner {
   const LoadOptions& options_;
   const Backend& backend_;
   ModelPlan* plan_;
+  uint32_t first_unit_ = 0;
 };
 
 }  // namespace
@@ -436,16 +356,6 @@ Status PlanMemory(const Package& package, const FileFacts& file, const LoadOptio
   ModelPlan plan;
   SAMARA_RETURN_IF_ERROR(PlanModel(package, file, options, backend, &plan));
   *list = std::move(plan.list);
-  return {};
-}
-
-Status StateBlockBytes(const State& state, size_t part, DType kv_type, const Backend& backend,
-                       uint64_t* bytes) {
-  const StatePart& p = state.parts[part];
-  if (__builtin_mul_overflow(backend.StateHeadBytes(kv_type, p.dim), uint64_t{p.heads}, bytes)) {
-    return ResourceExhausted("state %s: a block of %u heads of %u passes 2^64 bytes",
-                             Quoted(state.name).c_str(), p.heads, p.dim);
-  }
   return {};
 }
 

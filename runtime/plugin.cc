@@ -116,22 +116,29 @@ std::vector<std::string> PluginFolders() {
   return folders;
 }
 
+std::vector<std::string> PluginFiles(std::string_view name) {
+  std::vector<std::string> files;
+  if (!IsPluginName(name)) return files;
+  for (const std::string& folder : PluginFolders()) {
+    std::string path = folder + "/libsamara_" + std::string(name) + ".so";
+    if (access(path.c_str(), F_OK) == 0) files.push_back(std::move(path));
+  }
+  return files;
+}
+
 Status LoadPlugin(const char* name, BackendList* backends) {
   *backends = {};
   if (!IsPluginName(name)) return NotFound("%s is no plug-in's name", Quoted(name).c_str());
-  const std::string file = "/libsamara_" + std::string(name) + ".so";
-  const std::vector<std::string> folders = PluginFolders();
-  std::string problems, looked;
-  for (const std::string& folder : folders) {
-    const std::string path = folder + file;
-    looked += (looked.empty() ? "" : ", ") + folder;
-    if (access(path.c_str(), F_OK) != 0) continue;
+  std::string problems;
+  for (const std::string& path : PluginFiles(name)) {
     const Status status = OpenPlugin(path, backends);
     if (status.ok()) return status;
     problems += (problems.empty() ? "" : "; ") + std::string(status.message());
   }
   if (!problems.empty()) return Unsupported("plug-in %s", problems.c_str());
-  return NotFound("no plug-in %s in %s", file.c_str() + 1,
+  std::string looked;
+  for (const std::string& folder : PluginFolders()) looked += (looked.empty() ? "" : ", ") + folder;
+  return NotFound("no plug-in libsamara_%s.so in %s", name,
                   looked.empty() ? "any folder" : looked.c_str());
 }
 

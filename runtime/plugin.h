@@ -38,6 +38,8 @@ using PluginFunction = const PluginTable* (*)();
 bool IsPluginName(std::string_view name);
 // Folders in the order of search.
 std::vector<std::string> PluginFolders();
+// Files with that plug-in's name, in the order of search.
+std::vector<std::string> PluginFiles(std::string_view name);
 // kNotFound: no such file in any folder. kUnsupported: there are files, and none can be used; the message names each
 // with the reason.
 Status LoadPlugin(const char* name, BackendList* backends);

@@ -13,19 +13,32 @@ constexpr char kStep[] = "step";
 
 uint64_t AlignUp(uint64_t n) { return (n + 63) / 64 * 64; }
 
+// In the order of the schedule's partitions.
+template <typename F>
+void ForEachPart(const ModelPlan& plan, F&& visit) {
+  for (size_t b = 0; b < plan.buckets.size(); ++b) {
+    for (const LoweredPart& part : plan.buckets[b].parts)
+      visit(plan.requests[b], plan.buckets[b], part);
+  }
+  for (const LoweredPart& part : plan.host.parts) visit(plan.host_request, plan.host, part);
+}
+
 // Where the parts of the block lie.
 struct Parts {
   uint64_t sinks = 0, ops = 0, events = 0, names = 0, bytes = 0;
   uint32_t n_ops = 1;  // the step
 
   Parts(const ModelPlan& plan, size_t profile_bytes, size_t sink_bytes) {
-    uint64_t text = 0;
-    for (const LoweredGraph& lowered : plan.buckets) {
-      n_ops += static_cast<uint32_t>(lowered.graph.ops.size());
-      for (const Op& op : lowered.graph.ops) text += op.name.size() + 1;
-    }
+    uint64_t text = 0, n_parts = 0;
+    ForEachPart(plan,
+                [&](const LowerRequest&, const LoweredGraph& lowered, const LoweredPart& part) {
+                  ++n_parts;
+                  n_ops += part.n_ops;
+                  for (uint32_t i = 0; i < part.n_ops; ++i)
+                    text += lowered.graph.ops[part.first_op + i].name.size() + 1;
+                });
     sinks = AlignUp(profile_bytes);
-    ops = sinks + AlignUp(plan.buckets.size() * sink_bytes);
+    ops = sinks + AlignUp(n_parts * sink_bytes);
     events = ops + AlignUp(n_ops * sizeof(ProfileOp));
     names = events + AlignUp(uint64_t{plan.options.profile} * sizeof(ProfileEvent));
     bytes = names + AlignUp(text);
@@ -35,8 +48,8 @@ struct Parts {
 // Shapes of one lowered graph as counts.
 class Counter {
  public:
-  Counter(const ModelPlan& plan, size_t bucket)
-      : package_(*plan.requests[bucket].package), lowered_(plan.buckets[bucket]) {}
+  Counter(const Package& package, const LoweredGraph& lowered)
+      : package_(package), lowered_(lowered) {}
 
   const Value& ValueOf(ValueId id) const { return lowered_.graph.values[static_cast<size_t>(id)]; }
 
@@ -94,15 +107,15 @@ class Counter {
 
 }  // namespace
 
-OpWork WorkOf(const ModelPlan& plan, size_t bucket, const Op& op) {
-  const LowerRequest& request = plan.requests[bucket];
+OpWork WorkOf(const ModelPlan& plan, const LowerRequest& request, const LoweredGraph& lowered,
+              const Op& op) {
   const Package& package = *request.package;
   // Of one slot of a head, and of one element of it.
   const auto slot_of = [&](const StatePart& part) {
     return static_cast<double>(request.backend->StateHeadBytes(request.kv_type, part.dim)) /
            kBlockSlots;
   };
-  const Counter counter(plan, bucket);
+  const Counter counter(package, lowered);
   OpWork work;
   if (!op.outputs.empty()) {
     work.rows = counter.Rows(op.outputs[0]);
@@ -158,14 +171,14 @@ OpWork WorkOf(const ModelPlan& plan, size_t bucket, const Op& op) {
 }
 
 uint64_t Profile::Bytes(const ModelPlan& plan) {
-  return Parts(plan, sizeof(Profile), sizeof(BucketSink)).bytes;
+  return Parts(plan, sizeof(Profile), sizeof(PartSink)).bytes;
 }
 
 Profile* Profile::Place(void* block, const ModelPlan& plan) {
-  const Parts parts(plan, sizeof(Profile), sizeof(BucketSink));
+  const Parts parts(plan, sizeof(Profile), sizeof(PartSink));
   uint8_t* const base = static_cast<uint8_t*>(block);
   Profile* const profile = new (base) Profile;
-  profile->sinks_ = reinterpret_cast<BucketSink*>(base + parts.sinks);
+  profile->sinks_ = reinterpret_cast<PartSink*>(base + parts.sinks);
   profile->ops_ = reinterpret_cast<ProfileOp*>(base + parts.ops);
   profile->events_ = reinterpret_cast<ProfileEvent*>(base + parts.events);
   profile->n_ops_ = parts.n_ops;
@@ -174,34 +187,36 @@ Profile* Profile::Place(void* block, const ModelPlan& plan) {
   ProfileOp* entry = new (profile->ops_) ProfileOp;
   entry->name = entry->kind = kStep;
   entry->type = "";
-  for (size_t b = 0; b < plan.buckets.size(); ++b) {
-    BucketSink* const sink = new (profile->sinks_ + b) BucketSink;
-    sink->profile_ = profile;
-    sink->first_op_ = static_cast<uint32_t>(entry + 1 - profile->ops_);
-    const LoweredGraph& lowered = plan.buckets[b];
-    for (const Op& op : lowered.graph.ops) {
-      entry = new (entry + 1) ProfileOp;
-      std::memcpy(text, op.name.c_str(), op.name.size() + 1);
-      entry->name = text;
-      text += op.name.size() + 1;
-      const OpInfo* const info = FindOp(op.code);
-      entry->kind = info == nullptr ? "" : info->name;
-      entry->type = "";
-      for (ValueId id : op.inputs) {
-        if (id == kNoValue) continue;
-        const Value& value = lowered.graph.values[static_cast<size_t>(id)];
-        if (value.kind != ValueKind::kWeight) continue;
-        const Weight& weight = plan.requests[b].package->weights[static_cast<size_t>(value.index)];
-        if (!weight.is_vector && *entry->type == '\0') entry->type = DTypeName(weight.dtype);
-      }
-      entry->work = WorkOf(plan, b, op);
-    }
-  }
+  profile->n_parts_ = plan.buckets[0].parts.size();
+  PartSink* sink = profile->sinks_;
+  ForEachPart(
+      plan, [&](const LowerRequest& request, const LoweredGraph& lowered, const LoweredPart& part) {
+        new (sink) PartSink;
+        sink->profile_ = profile;
+        sink->first_op_ = static_cast<uint32_t>(entry + 1 - profile->ops_);
+        ++sink;
+        for (uint32_t i = 0; i < part.n_ops; ++i) {
+          const Op& op = lowered.graph.ops[part.first_op + i];
+          entry = new (entry + 1) ProfileOp;
+          std::memcpy(text, op.name.c_str(), op.name.size() + 1);
+          entry->name = text;
+          text += op.name.size() + 1;
+          const OpInfo* const info = FindOp(op.code);
+          entry->kind = info == nullptr ? "" : info->name;
+          entry->type = "";
+          for (ValueId id : op.inputs) {
+            if (id == kNoValue) continue;
+            const Value& value = lowered.graph.values[static_cast<size_t>(id)];
+            if (value.kind != ValueKind::kWeight) continue;
+            const Weight& weight = request.package->weights[static_cast<size_t>(value.index)];
+            if (!weight.is_vector && *entry->type == '\0') entry->type = DTypeName(weight.dtype);
+          }
+          entry->work = WorkOf(plan, request, lowered, op);
+        }
+      });
   profile->Reset();
   return profile;
 }
-
-ProfileSink* Profile::sink(size_t bucket) { return sinks_ + bucket; }
 
 void Profile::Reset() {
   for (uint32_t i = 0; i < n_ops_; ++i) {

@@ -66,8 +66,8 @@ class Profile {
   // `block`: Bytes(plan) zeroed bytes.
   static Profile* Place(void* block, const ModelPlan& plan);
 
-  // The sink of a token bucket's partition.
-  ProfileSink* sink(size_t bucket);
+  // The sink of a partition: part `part` of a token bucket's lowering, or of the host's (bucket = their number).
+  ProfileSink* sink(size_t bucket, size_t part) { return sinks_ + bucket * n_parts_ + part; }
   // Of the step that runs next; the block stays as it is until EndStep.
   void BeginStep(const StepView& step);
   void EndStep(int64_t begin, int64_t end);
@@ -84,7 +84,7 @@ class Profile {
   int64_t origin() const { return origin_; }
 
  private:
-  class BucketSink final : public ProfileSink {
+  class PartSink final : public ProfileSink {
    public:
     void Add(uint32_t op, int64_t begin, int64_t end) override {
       profile_->Add(first_op_ + op, begin, end);
@@ -96,7 +96,8 @@ class Profile {
   void Append(uint32_t op, int64_t begin, int64_t end, double bytes, double operations);
   void CountSlots(uint64_t window);
 
-  BucketSink* sinks_ = nullptr;
+  PartSink* sinks_ = nullptr;
+  size_t n_parts_ = 0;  // of a bucket
   ProfileOp* ops_ = nullptr;
   ProfileEvent* events_ = nullptr;
   uint32_t n_ops_ = 0;
@@ -111,8 +112,9 @@ class Profile {
   double slots_ = 0, pairs_ = 0;
 };
 
-// `op` as lowered by `plan` for a bucket. Placements must have been chosen.
-OpWork WorkOf(const ModelPlan& plan, size_t bucket, const Op& op);
+// `op` of one of the plan's lowerings. Placements must have been chosen.
+OpWork WorkOf(const ModelPlan& plan, const LowerRequest& request, const LoweredGraph& lowered,
+              const Op& op);
 
 }  // namespace samara
 

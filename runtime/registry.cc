@@ -36,6 +36,7 @@ std::vector<const Backend*> AutoBackends() {
   std::vector<const Backend*> found;
   const PluginNames known = KnownPlugins();
   for (int i = 0; i < known.count; ++i) {
+    if (PluginFiles(known.names[i]).empty()) continue;
     BackendList list = {};
     if (!LoadPlugin(known.names[i], &list).ok()) continue;
     for (int b = 0; b < list.count; ++b) {

@@ -18,11 +18,14 @@ class Reference {
       : model_(model), trace_(trace), request_(request), lowered_(lowered), backend_(backend) {}
 
   Status Prepare(const std::vector<uint8_t>& arena) {
-    PartitionSpec spec = SpecOf(request_, lowered_);
-    spec.n_threads = 1;
-    SAMARA_RETURN_IF_ERROR(backend_.Measure(spec, &measure_));
     uint64_t scratch = 0;
-    for (uint64_t bytes : measure_.scratch_bytes) scratch = std::max(scratch, bytes);
+    for (const LoweredPart& part : lowered_.parts) {
+      PartitionSpec spec = SpecOf(request_, lowered_, part.first_op, part.n_ops);
+      spec.n_threads = 1;
+      PartitionMeasure measure;
+      SAMARA_RETURN_IF_ERROR(backend_.Measure(spec, &measure));
+      for (uint64_t bytes : measure.scratch_bytes) scratch = std::max(scratch, bytes);
+    }
     // One scratch behind the arena serves all: operators run one by one.
     scratch_offset_ = (arena.size() + 63) / 64 * 64;
     arena_.assign(scratch_offset_ + scratch + 64, 0);
@@ -39,11 +42,8 @@ class Reference {
 
   // Runs op i and leaves its outputs in arena().
   Status RunOp(uint32_t i, const void* step) {
-    PartitionSpec spec = SpecOf(request_, lowered_);
+    PartitionSpec spec = SpecOf(request_, lowered_, i, 1);
     spec.n_threads = 1;
-    spec.first_op = i;
-    spec.n_ops = 1;
-    spec.is_view = {lowered_.is_view.data() + i, 1};
     spec.weights = weights_;
     spec.states = states_;
     spec.arena_host = base_;
@@ -96,7 +96,6 @@ class Reference {
   const LowerRequest& request_;
   const LoweredGraph& lowered_;
   const Backend& backend_;
-  PartitionMeasure measure_;
   std::vector<uint8_t> arena_;
   uint8_t* base_ = nullptr;
   uint64_t scratch_offset_ = 0;
@@ -149,12 +148,17 @@ std::string Compare(const ArenaView& view, const uint8_t* got, const uint8_t* wa
          (exact ? "" : "; relative L2 error " + NumberText(relative));
 }
 
-}  // namespace
-
+// The bucket that runs a step of so many tokens.
 size_t BucketFor(const ModelPlan& plan, uint32_t n_tokens) {
   size_t b = 0;
   while (b + 1 < plan.buckets.size() && plan.buckets[b].bucket_tokens < n_tokens) ++b;
   return b;
+}
+
+}  // namespace
+
+const LoweredGraph& LoweringOf(const ModelPlan& plan, Side side, uint32_t n_tokens) {
+  return side == Side::kHost ? plan.host : plan.buckets[BucketFor(plan, n_tokens)];
 }
 
 Status ViewOf(const Package& package, const LoweredGraph& lowered, ValueId value,
@@ -191,9 +195,15 @@ std::vector<float> ReadFloats(const std::vector<uint8_t>& arena, const ArenaView
   return values;
 }
 
-Status DownloadArena(const Model& model, uint64_t bytes, std::vector<uint8_t>* arena) {
-  arena->resize(bytes);
-  return model.device->Download(model.arena, 0, arena->data(), bytes);
+Status DownloadArenas(const Model& model, const ModelPlan& plan, uint32_t n_tokens,
+                      Arenas* arenas) {
+  std::vector<uint8_t>& device = arenas->of[0];
+  device.resize(LoweringOf(plan, Side::kDevice, n_tokens).arena_bytes);
+  SAMARA_RETURN_IF_ERROR(model.device->Download(model.arena, 0, device.data(), device.size()));
+  if (plan.host_backend == nullptr) return {};
+  std::vector<uint8_t>& host = arenas->of[1];
+  host.resize(plan.host.arena_bytes);
+  return model.host_device->Download(model.host_arena, 0, host.data(), host.size());
 }
 
 Status FindFirstDeviation(const Model& model, const LoadTrace& trace, double tolerance,
@@ -202,30 +212,39 @@ Status FindFirstDeviation(const Model& model, const LoadTrace& trace, double tol
   const Backend* backend = nullptr;
   SAMARA_RETURN_IF_ERROR(FindBackend("reference", &backend));
   const StepHeader header = *reinterpret_cast<const StepHeader*>(model.step);
-  const size_t bucket = BucketFor(trace.plan, header.n_tokens);
-  const LoweredGraph& lowered = trace.plan.buckets[bucket];
-  std::vector<uint8_t> arena;
-  SAMARA_RETURN_IF_ERROR(DownloadArena(model, lowered.arena_bytes, &arena));
-  Reference reference(model, trace, trace.plan.requests[bucket], lowered, *backend);
-  SAMARA_RETURN_IF_ERROR(reference.Prepare(arena));
-  const bool exact = model.backend->exact() && backend->exact();
-  for (size_t i = 0; i < lowered.graph.ops.size(); ++i) {
+  const ModelPlan& plan = trace.plan;
+  Arenas arenas;
+  SAMARA_RETURN_IF_ERROR(DownloadArenas(model, plan, header.n_tokens, &arenas));
+  // One a side: each has an arena of its own.
+  Reference device(model, trace, plan.requests[BucketFor(plan, header.n_tokens)],
+                   LoweringOf(plan, Side::kDevice, header.n_tokens), *backend);
+  Reference host(model, trace, plan.host_request, plan.host, *backend);
+  SAMARA_RETURN_IF_ERROR(device.Prepare(arenas.of[0]));
+  if (plan.host_backend != nullptr) SAMARA_RETURN_IF_ERROR(host.Prepare(arenas.of[1]));
+  for (size_t i = 0; i < plan.split.graph.ops.size(); ++i) {
+    const Side side = plan.split.sides[i];
+    const LoweredGraph& lowered = LoweringOf(plan, side, header.n_tokens);
     if (lowered.is_view[i] != 0) continue;
+    Reference& reference = side == Side::kHost ? host : device;
+    const Backend& ran_on = side == Side::kHost ? *plan.host_backend : *model.backend;
+    const bool exact = ran_on.exact() && backend->exact();
+    const uint8_t* const arena = arenas[side].data();
     const Op& op = lowered.graph.ops[i];
     SAMARA_RETURN_IF_ERROR(reference.RunOp(static_cast<uint32_t>(i), model.step));
     for (ValueId id : op.outputs) {
       ArenaView view;
       SAMARA_RETURN_IF_ERROR(ViewOf(trace.parsed.package, lowered, id, header, &view));
-      const std::string what = Compare(view, arena.data(), reference.arena(), exact, tolerance);
+      const std::string what = Compare(view, arena, reference.arena(), exact, tolerance);
       const OpInfo* info = FindOp(op.code);
       if (!what.empty()) {
         *finding = "operator " + Quoted(op.name) + " (" + (info != nullptr ? info->name : "?") +
+                   (plan.host_backend == nullptr ? "" : std::string(", on ") + ran_on.name()) +
                    "): " + what;
         return {};
       }
       // The next operator reads what the device made.
       const ValueBinding& binding = lowered.values[static_cast<size_t>(id)];
-      std::memcpy(reference.arena() + binding.offset, arena.data() + binding.offset, binding.bytes);
+      std::memcpy(reference.arena() + binding.offset, arena + binding.offset, binding.bytes);
     }
   }
   return {};

@@ -11,7 +11,7 @@
 
 namespace samara {
 
-// How the values of one value of a lowered graph lie in the arena at the step that just ran.
+// How the values of one value of a lowered graph lie in its arena at the step that just ran.
 struct ArenaView {
   DType dtype = DType::kInvalid;
   uint64_t offset = 0, stride = 0;  // of rows
@@ -23,9 +23,15 @@ Status ViewOf(const Package& package, const LoweredGraph& lowered, ValueId value
               const StepHeader& header, ArenaView* view);
 // An F32 value's elements, row by row. `arena`: a copy of the device's.
 std::vector<float> ReadFloats(const std::vector<uint8_t>& arena, const ArenaView& view);
-Status DownloadArena(const Model& model, uint64_t bytes, std::vector<uint8_t>* arena);
-// The bucket that runs a step of so many tokens.
-size_t BucketFor(const ModelPlan& plan, uint32_t n_tokens);
+
+// The last step's arenas, copied: the device's, and the host's where it has a share.
+struct Arenas {
+  std::vector<uint8_t> of[2];  // per Side
+  const std::vector<uint8_t>& operator[](Side side) const { return of[static_cast<size_t>(side)]; }
+};
+Status DownloadArenas(const Model& model, const ModelPlan& plan, uint32_t n_tokens, Arenas* arenas);
+// What ran on a side in a step of so many tokens.
+const LoweredGraph& LoweringOf(const ModelPlan& plan, Side side, uint32_t n_tokens);
 
 // `model` was loaded with keep_values and has just run one step (from empty states) of trace.plan's
 // bucket for its tokens. Compares every operator's outputs with the reference backend's: bit by bit

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "runtime/float_env.h"
+#include "runtime/results.h"
 #include "runtime/session.h"
 #include "runtime/tokenizer/utf8.h"
 
@@ -91,7 +92,7 @@ Status Draw(Session* session, samara_reply_event* event) {
   if (!reply.logprobs && reply.n_top == 0) return {};
   const FloatEnv env;
   const float* logits = nullptr;
-  SAMARA_RETURN_IF_ERROR(SessionRow(session, -1, model.logits, model.limits.vocab, &logits));
+  SAMARA_RETURN_IF_ERROR(SessionLogits(session, -1, &logits));
   TokenLogprob top[SAMARA_MAX_TOP_LOGPROBS];
   const uint32_t n_top = std::min(reply.n_top, model.limits.token_vocab);
   event->logprob = Logprobs(logits, model.limits.token_vocab, event->token, n_top, top);

@@ -6,6 +6,7 @@
 
 #include "runtime/float_env.h"
 #include "runtime/reply.h"
+#include "runtime/results.h"
 
 namespace samara {
 namespace {
@@ -49,8 +50,8 @@ Status CopyBlock(Model* model, uint32_t group, uint32_t to, uint32_t from) {
     if (pool.group != group) continue;
     for (uint32_t part = 0; part < pool.n_parts; ++part) {
       const uint64_t bytes = pool.block_bytes[part];
-      SAMARA_RETURN_IF_ERROR(model->device->Copy(pool.handle[part], to * bytes, pool.handle[part],
-                                                 from * bytes, bytes));
+      SAMARA_RETURN_IF_ERROR(
+          pool.device->Copy(pool.handle[part], to * bytes, pool.handle[part], from * bytes, bytes));
     }
   }
   return {};
@@ -126,8 +127,8 @@ void ResetSession(Session* session) {
   session->poisoned = false;
   session->n_computed = session->n_tokens = session->high_water = 0;
   std::fill(std::begin(session->held_from), std::end(session->held_from), 0);
-  session->step_id = 0;
-  session->n_rows = 0;
+  session->step_id = session->last_step = 0;
+  session->n_rows = session->n_settled = 0;
   session->generator.Seed(session->sampling.seed);
 }
 
@@ -182,6 +183,7 @@ Status RewindSession(Session* session, uint64_t length) {
       }
     }
     session->n_computed = to;
+    session->n_settled = std::min(session->n_settled, to);
     if (to == 0) {
       session->high_water = 0;
       std::fill(std::begin(session->held_from), std::end(session->held_from), 0);
@@ -207,6 +209,8 @@ Status ForkSession(Session* session, Session** copy) {
   c->step_id = session->step_id;
   c->first_row = session->first_row;
   c->n_rows = session->n_rows;
+  c->last_step = session->last_step;
+  c->n_settled = session->n_settled;
   // All blocks are shared; whoever writes one first gets a copy of its own (PrepareBlocks).
   for (uint32_t g = 0; g < model->n_groups; ++g) {
     const uint32_t* from = BlockTable(session, g);
@@ -254,7 +258,7 @@ void ScrubBlocks(Session* session) {
       for (uint32_t part = 0; part < pool.n_parts; ++part) {
         const uint64_t bytes = pool.block_bytes[part];
         // A device that refuses this is lost, and the session is poisoned in any case.
-        static_cast<void>(model->device->Fill(pool.handle[part], table[b] * bytes, 0, bytes).ok());
+        static_cast<void>(pool.device->Fill(pool.handle[part], table[b] * bytes, 0, bytes).ok());
       }
     }
   }
@@ -281,11 +285,57 @@ Status SessionRow(const Session* session, int64_t row, const float* base, uint32
   return {};
 }
 
+namespace {
+
+// The device draws what needs nothing but its own logits.
+bool DrawsOnDevice(const Model& model, const SamplingParams& p, size_t n_biases) {
+  const bool penalties =
+      p.penalty_window > 0 &&
+      (p.repetition_penalty != 1 || p.frequency_penalty != 0 || p.presence_penalty != 0);
+  return model.logits.side == Side::kDevice && model.device->can_draw() && !penalties &&
+         n_biases == 0;
+}
+
+Status DrawOnDevice(Session* session, uint64_t index, int32_t* token) {
+  Model& model = *session->model;
+  const SamplingParams& p = session->sampling;
+  DrawRequest request;
+  request.arena = model.arena;
+  request.offset =
+      model.buckets[model.last_bucket].logits_offset + index * model.limits.vocab * sizeof(float);
+  request.vocab = model.limits.token_vocab;
+  request.temperature = p.temperature;
+  request.top_k = p.top_k;
+  request.top_p = p.top_p;
+  request.min_p = p.min_p;
+  Pcg32 generator = session->generator;
+  if (p.temperature != 0) request.uniform = static_cast<double>(generator.Next()) * 0x1p-32;
+  int32_t id = -1;
+  const int64_t begin = ProfileSink::Now();
+  Status status = model.device->Draw(request, &id);
+  model.step_seconds += 1e-9 * static_cast<double>(ProfileSink::Now() - begin);
+  SAMARA_RETURN_IF_ERROR(SettleSteps(&model, std::move(status)));
+  if (id < 0 || static_cast<uint32_t>(id) >= request.vocab) {
+    return Internal("the device drew token %d of %u", id, request.vocab);
+  }
+  session->generator = generator;
+  *token = id;
+  return {};
+}
+
+}  // namespace
+
 Status SampleSession(Session* session, std::span<const TokenBias> biases, int32_t* token) {
   Model& model = *session->model;
+  if (DrawsOnDevice(model, session->sampling, biases.size())) {
+    const float* at = nullptr;
+    const float* const base = nullptr;
+    SAMARA_RETURN_IF_ERROR(SessionRow(session, -1, base, 0, &at));
+    return DrawOnDevice(session, session->first_row + session->n_rows - 1, token);
+  }
   const FloatEnv env;
   const float* logits = nullptr;
-  SAMARA_RETURN_IF_ERROR(SessionRow(session, -1, model.logits, model.limits.vocab, &logits));
+  SAMARA_RETURN_IF_ERROR(SessionLogits(session, -1, &logits));
   *token = SampleToken(logits, model.limits.token_vocab, session->sampling, session->tokens,
                        session->n_computed, &session->generator, model.sampler_work, biases);
   if (*token < 0) return FailedPrecondition("the logit bias forbids every token");

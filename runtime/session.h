@@ -29,6 +29,9 @@ struct Session {
   uint32_t n_blocks[kMaxStateGroups] = {};  // entries of its block tables in use
   uint64_t step_id = 0;                     // of the step whose rows it may read; 0: none
   uint32_t first_row = 0, n_rows = 0;
+  uint64_t last_step = 0;  // in which it took part; 0: none since reset
+  uint32_t n_settled =
+      0;  // computed tokens of which no device can take back its word (runtime/results.h)
   SamplingParams sampling;
   Pcg32 generator;
   Reply* reply = nullptr;  // a block of the session's own
@@ -44,7 +47,8 @@ Status RewindSession(Session* session, uint64_t length);
 Status ForkSession(Session* session, Session** copy);
 // Computes up to n_chunk pending tokens (runtime/step.cc).
 Status StepSessions(Session* const* sessions, uint64_t n);
-// Rows of the last step. row -1: the last token's.
+// Place of a row of the last step in `base`; the values may not be there yet (runtime/results.h). row -1: the last
+// token's.
 Status SessionRow(const Session* session, int64_t row, const float* base, uint32_t width,
                   const float** values);
 Status SampleSession(Session* session, std::span<const TokenBias> biases, int32_t* token);

@@ -8,6 +8,7 @@
 #include "formats/little_endian.h"
 #include "formats/package_format.h"
 #include "formats/session_format.h"
+#include "runtime/results.h"
 
 namespace samara {
 namespace {
@@ -113,7 +114,7 @@ Status ForEachRange(const StatePool& pool, uint32_t part, DType kv_type, uint32_
   return {};
 }
 
-// All ranges of a session's states, in the order of the file: piece(handle, offset, bytes).
+// All ranges of a session's states, in the order of the file: piece(device, handle, offset, bytes).
 template <typename F>
 Status ForEachPiece(const Session& session, const SessionHeader& h, F&& piece) {
   const Model& model = *session.model;
@@ -127,8 +128,9 @@ Status ForEachPiece(const Session& session, const SessionHeader& h, F&& piece) {
         const uint32_t end = std::min(h.n_computed, start + kBlockSlots);
         const uint64_t at = table[block % per_seq] * pool.block_bytes[part];
         SAMARA_RETURN_IF_ERROR(ForEachRange(
-            pool, part, model.kv_type, slot - start, end - start,
-            [&](uint64_t offset, uint64_t n) { return piece(pool.handle[part], at + offset, n); }));
+            pool, part, model.kv_type, slot - start, end - start, [&](uint64_t offset, uint64_t n) {
+              return piece(*pool.device, pool.handle[part], at + offset, n);
+            }));
         slot = end;
       }
     }
@@ -305,14 +307,13 @@ Status ReadTokens(const PackageFile& file, const SessionHeader& h, uint32_t voca
 
 Status ReadStates(const PackageFile& file, const SessionHeader& h, uint8_t* buffer,
                   Session* session) {
-  Model& model = *session->model;
   SAMARA_RETURN_IF_ERROR(PrepareBlocks(session, 0, h.n_computed));
   Stream stream(file, buffer, h.states_offset(), h.file_bytes);
   // Slots ascend, so where a ring is smaller than the one that was saved, the newest stay.
-  SAMARA_RETURN_IF_ERROR(
-      ForEachPiece(*session, h, [&](uint64_t handle, uint64_t offset, uint64_t bytes) {
+  SAMARA_RETURN_IF_ERROR(ForEachPiece(
+      *session, h, [&](Device& device, uint64_t handle, uint64_t offset, uint64_t bytes) {
         return stream.Take(bytes, [&](const uint8_t* from, uint64_t done, uint64_t n) {
-          return model.device->Upload(handle, offset + done, from, n);
+          return device.Upload(handle, offset + done, from, n);
         });
       }));
   uint8_t digest[32];
@@ -326,7 +327,7 @@ Status ReadStates(const PackageFile& file, const SessionHeader& h, uint8_t* buff
 void Adopt(const SessionHeader& h, Session* s) {
   const Model& model = *s->model;
   s->n_tokens = h.n_tokens;
-  s->n_computed = NextPosition(h.n_tokens, h.n_computed);
+  s->n_computed = s->n_settled = NextPosition(h.n_tokens, h.n_computed);
   s->high_water = h.high_water;
   for (uint32_t g = 0; g < model.n_groups; ++g) s->held_from[g] = h.first_slot[g];
   s->sampling = SamplingOf(h);
@@ -338,6 +339,7 @@ void Adopt(const SessionHeader& h, Session* s) {
 Status WriteSession(const Session& session, std::span<const uint8_t> attachment, NewFile* file) {
   SAMARA_RETURN_IF_ERROR(CheckUsable(&session));
   const Model& model = *session.model;
+  SAMARA_RETURN_IF_ERROR(WaitForSteps(session.model));
   SAMARA_RETURN_IF_ERROR(CheckStandardLayout(model));
   if (attachment.size() > kMaxAttachmentBytes) {
     return ResourceExhausted("an attachment of %zu bytes, at most %llu", attachment.size(),
@@ -373,10 +375,10 @@ Status WriteSession(const Session& session, std::span<const uint8_t> attachment,
   Buffer buffer;
   SAMARA_RETURN_IF_ERROR(NewBuffer(&buffer));
   Sink states(file, buffer.get(), h.states_offset());
-  SAMARA_RETURN_IF_ERROR(
-      ForEachPiece(session, h, [&](uint64_t handle, uint64_t offset, uint64_t bytes) {
+  SAMARA_RETURN_IF_ERROR(ForEachPiece(
+      session, h, [&](Device& device, uint64_t handle, uint64_t offset, uint64_t bytes) {
         return states.Add(bytes, [&](uint8_t* to, uint64_t done, uint64_t n) {
-          return model.device->Download(handle, offset + done, to, n);
+          return device.Download(handle, offset + done, to, n);
         });
       }));
   SAMARA_RETURN_IF_ERROR(states.Flush());

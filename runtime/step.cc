@@ -1,28 +1,17 @@
 // The step: chooses tokens, writes StepParams, runs the partition, checks and hands out the
 // results. It allocates nothing.
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "runtime/float_env.h"
 #include "runtime/profile.h"
+#include "runtime/results.h"
 #include "runtime/session.h"
 
 namespace samara {
 namespace {
 
-// True if no element is infinite or NaN. An exponent of 255 carries into the sign bit.
-bool AllFinite(const float* values, uint64_t n) {
-  uint32_t carry[8] = {};  // lanes, for the compiler's vectors
-  uint64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    for (uint64_t j = 0; j < 8; ++j)
-      carry[j] |= (std::bit_cast<uint32_t>(values[i + j]) & 0x7f800000u) + 0x00800000u;
-  }
-  for (; i < n; ++i) carry[0] |= (std::bit_cast<uint32_t>(values[i]) & 0x7f800000u) + 0x00800000u;
-  for (uint64_t j = 1; j < 8; ++j) carry[0] |= carry[j];
-  return carry[0] < 0x80000000u;
-}
+constexpr uint64_t kMaxOpenSteps = 4;
 
 struct Totals {
   uint32_t n_seqs = 0, n_tokens = 0, n_outputs = 0;
@@ -70,7 +59,7 @@ Totals Choose(Session* const* sessions, uint64_t n, Model* model) {
       }
     }
     if (take == 0) continue;
-    model->shares[t.n_seqs++] = {s, take, rows};
+    model->shares[t.n_seqs++] = {s, take, rows, s->slot, s->n_computed + take};
     t.n_tokens += take;
     t.n_outputs += rows;
   }
@@ -121,38 +110,26 @@ void WriteParams(Model* model, const Totals& totals) {
   }
 }
 
-Bucket& SmallestBucket(Model* model, uint32_t n_tokens) {
+uint32_t SmallestBucket(const Model& model, uint32_t n_tokens) {
   uint32_t b = 0;
-  while (b + 1 < model->n_buckets && model->buckets[b].tokens < n_tokens) ++b;
-  return model->buckets[b];
+  while (b + 1 < model.n_buckets && model.buckets[b].tokens < n_tokens) ++b;
+  return b;
 }
 
-// Brings results of devices with a memory of their own to the host.
-Status FetchResults(Model* model, const Bucket& bucket, uint32_t rows) {
-  if (model->backend->host_memory() || rows == 0) return {};
-  const ModelLimits& limits = model->limits;
-  SAMARA_RETURN_IF_ERROR(model->device->Download(model->arena, bucket.logits_offset,
-                                                 const_cast<float*>(model->logits),
-                                                 uint64_t{rows} * limits.vocab * sizeof(float)));
-  if (limits.hidden_dim == 0) return {};
-  return model->device->Download(model->arena, bucket.hidden_offset,
-                                 const_cast<float*>(model->hidden),
-                                 uint64_t{rows} * limits.hidden_dim * sizeof(float));
-}
-
-Status CheckResults(Model* model, const Totals& totals) {
-  const uint32_t vocab = model->limits.vocab;
-  uint32_t row = 0;
-  for (uint32_t i = 0; i < totals.n_seqs; ++i) {
-    const StepShare& share = model->shares[i];
-    for (uint32_t j = 0; j < share.n_outputs; ++j, ++row) {
-      if (AllFinite(model->logits + uint64_t{row} * vocab, vocab)) continue;
-      return InvalidFile(
-          "logits of session %u at position %u are not finite: weights or states overflow",
-          share.session->slot, share.session->n_computed + share.n_tokens - share.n_outputs + j);
-    }
+// Copies what the piece reads of the other side, then runs it.
+Status RunPiece(Model* model, const StepPiece& piece) {
+  const StepHeader& header = *reinterpret_cast<const StepHeader*>(model->step);
+  for (uint32_t i = 0; i < piece.n_copies; ++i) {
+    const StepCopy& copy = model->schedule.copies()[piece.first_copy + i];
+    const uint64_t bytes = copy.Bytes(header);
+    if (bytes == 0) continue;
+    uint8_t* const host = reinterpret_cast<uint8_t*>(model->host_arena);
+    SAMARA_RETURN_IF_ERROR(
+        piece.side == Side::kDevice
+            ? model->device->Upload(model->arena, copy.to, host + copy.from, bytes)
+            : model->device->Download(model->arena, copy.from, host + copy.to, bytes));
   }
-  return {};
+  return piece.partition->Run(model->step);
 }
 
 Status RunStep(Model* model, const Totals& totals) {
@@ -163,11 +140,41 @@ Status RunStep(Model* model, const Totals& totals) {
   }
   WriteParams(model, totals);
   ++model->step_id;  // from here on rows of earlier steps are gone
-  Bucket& bucket = SmallestBucket(model, totals.n_tokens);
+  model->last_bucket = SmallestBucket(*model, totals.n_tokens);
+  model->last_rows = totals.n_outputs;
+  model->last_shares = totals.n_seqs;
+  for (Results* results : {&model->logits, &model->hidden})
+    results->fetched = results->side == Side::kHost;
   if (model->profile != nullptr) model->profile->BeginStep({model->step, &model->step_layout});
-  SAMARA_RETURN_IF_ERROR(bucket.partition->Run(model->step));
-  SAMARA_RETURN_IF_ERROR(FetchResults(model, bucket, totals.n_outputs));
-  return CheckResults(model, totals);
+  const StepPiece* pieces = model->schedule.pieces(model->last_bucket);
+  for (uint32_t i = 0; i < model->schedule.n_pieces(); ++i) {
+    SAMARA_RETURN_IF_ERROR(RunPiece(model, pieces[i]));
+  }
+  return model->logits.side == Side::kHost ? CheckLogits(*model) : Status();
+}
+
+// Ends a step that failed: cancelled tokens stay pending, else its sessions are poisoned. Steps before it that a device
+// still had in hand are settled too.
+Status FailStep(Model* model, const Totals& totals, uint64_t before, Status status) {
+  if (model->settled_step < before) {
+    const uint64_t after = model->step_id;
+    model->step_id = before;
+    static_cast<void>(
+        SettleSteps(model, model->device->Finish()).ok());  // `status` tells the error
+    model->step_id = after;
+  }
+  model->settled_step = model->step_id;
+  for (uint32_t i = 0; i < totals.n_seqs; ++i) {
+    Session* s = model->shares[i].session;
+    if (status.code() == StatusCode::kCancelled) {
+      // It wrote nothing but some slots of its own tokens, which a coming step writes again.
+      s->high_water = std::max(s->high_water, model->shares[i].end);
+      continue;
+    }
+    s->poisoned = true;
+    if (status.code() == StatusCode::kInvalidFile) ScrubBlocks(s);
+  }
+  return status;
 }
 
 }  // namespace
@@ -176,35 +183,30 @@ Status StepSessions(Session* const* sessions, uint64_t n) {
   SAMARA_RETURN_IF_ERROR(CheckSessions(sessions, n));
   Model* model = sessions[0]->model;
   if (model->cancelled.load(std::memory_order_relaxed)) return Cancelled("the model was cancelled");
+  // A few steps may wait on a device; more would only make its errors and cancelling late.
+  if (model->step_id - model->settled_step >= kMaxOpenSteps) {
+    SAMARA_RETURN_IF_ERROR(WaitForSteps(model));
+  }
   const Totals totals = Choose(sessions, n, model);
   if (totals.n_tokens == 0) return FailedPrecondition("no session of the step has pending tokens");
   FloatEnv env;
   const int64_t start = ProfileSink::Now();
+  const uint64_t before = model->step_id;
   Status status = RunStep(model, totals);
-  if (!status.ok()) {
-    for (uint32_t i = 0; i < totals.n_seqs; ++i) {
-      Session* s = model->shares[i].session;
-      if (status.code() == StatusCode::kCancelled) {
-        // It wrote nothing but some slots of its own tokens, which a coming step writes again.
-        s->high_water = std::max(s->high_water, s->n_computed + model->shares[i].n_tokens);
-        continue;
-      }
-      s->poisoned = true;
-      if (status.code() == StatusCode::kInvalidFile) ScrubBlocks(s);
-    }
-    return status;
-  }
+  if (!status.ok()) return FailStep(model, totals, before, std::move(status));
   uint32_t row = 0;
   for (uint32_t i = 0; i < totals.n_seqs; ++i) {
     const StepShare& share = model->shares[i];
     Session* s = share.session;
+    if (s->last_step <= model->settled_step) s->n_settled = s->n_computed;
     s->n_computed += share.n_tokens;
     s->high_water = std::max(s->high_water, s->n_computed);
-    s->step_id = model->step_id;
+    s->step_id = s->last_step = model->step_id;
     s->first_row = row;
     s->n_rows = share.n_outputs;
     row += share.n_outputs;
   }
+  if (!model->queues()) model->settled_step = model->step_id;
   ++model->n_steps;
   model->n_tokens += totals.n_tokens;
   const int64_t end = ProfileSink::Now();

@@ -82,6 +82,10 @@ int Runner::Advance(uint32_t tokens, bool one_by_one) {
     }
     while (status == SAMARA_OK && Pending())
       status = samara_step(sessions_.data(), sessions_.size());
+    // A GPU may still be at it.
+    if (status == SAMARA_OK && (one_by_one || done + n == tokens)) {
+      status = samara_wait(model_.get());
+    }
     done += n;
   }
   return status == SAMARA_OK ? kExitOk : FailLibrary(status, path_);

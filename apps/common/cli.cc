@@ -132,6 +132,8 @@ samara_model_options RunFlags::Options() const {
   options.kv_type = KvTypeNamed(kv_type);
   options.memory_budget = memory_budget;
   options.no_mmap = no_mmap ? 1 : 0;
+  options.device_memory = device_memory;
+  options.cut_layers = cut_layers ? 1 : 0;
   options.log = LogWarning;
   return options;
 }
@@ -181,7 +183,8 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
                   "processors to run on, as in 0,2-3, one thread each; default: any")
       ->type_name("LIST")
       ->group(group);
-  app->add_option("--backend", flags->backend, "auto, cpu, reference, ...")
+  app->add_option("--backend", flags->backend,
+                  "auto (a GPU's, else cpu), cpu, cuda, vulkan, reference, ...")
       ->type_name("B")
       ->group(group);
   app->add_option("--ctx", flags->ctx, "positions a session holds; default: min(trained, 4096)")
@@ -195,6 +198,12 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
   AddBytesFlag(app, "--memory-budget", &flags->memory_budget,
                "refuse to load if more than this would be allocated (K, M, G, T allowed)");
   app->get_option("--memory-budget")->group(group);
+  AddBytesFlag(app, "--device-memory", &flags->device_memory,
+               "memory to take of a GPU; layers that find no room run on the CPU");
+  app->get_option("--device-memory")->group(group);
+  app->add_flag("--cut-layers", flags->cut_layers,
+                "run operators that a GPU lacks on the CPU even inside layers")
+      ->group(group);
   app->add_flag("--no-mmap", flags->no_mmap, "read the weights into private memory")->group(group);
 }
 

@@ -54,8 +54,8 @@ struct RunFlags {
   std::string affinity;
   uint32_t ctx = 0;
   std::string kv_type;
-  uint64_t memory_budget = 0;
-  bool no_mmap = false;
+  uint64_t memory_budget = 0, device_memory = 0;
+  bool no_mmap = false, cut_layers = false;
 
   // The strings stay owned by this object. Warnings of the library go to stderr.
   samara_model_options Options() const;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/results.h"
 #include "runtime/session.h"
 #include "runtime/registry.h"
 #include "tests/formats/tiny_package.h"
@@ -83,7 +84,7 @@ inline void RunAll(const SessionPtr& session) {
 inline std::vector<float> Row(const SessionPtr& session, int64_t row = -1) {
   const float* values = nullptr;
   const Model& model = *session->model;
-  REQUIRE_OK(SessionRow(session.get(), row, model.logits, model.limits.vocab, &values));
+  REQUIRE_OK(SessionLogits(session.get(), row, &values));
   return std::vector<float>(values, values + model.limits.vocab);
 }
 inline std::vector<float> Logits(const SessionPtr& session, const std::vector<int32_t>& ids) {

@@ -26,6 +26,7 @@ struct Case {
 
 std::vector<Case> Cases() {
   static const MirrorBackend mirror(&BackendNamed("cpu"));
+  static const MirrorBackend padded(&BackendNamed("cpu"), {.weight_padding = 128});
   TinySpec plain;
   TinySpec quantized;
   quantized.dtype = DType::kQ8_0;
@@ -42,6 +43,7 @@ std::vector<Case> Cases() {
           {"reference, f32", &BackendNamed("reference"), plain},
           {"mirror, f32", &mirror, plain},
           {"mirror, window", &mirror, window},
+          {"mirror, weights rearranged", &padded, quantized},
           {"mirror, kv q8_0", &mirror, quantized, DType::kQ8_0}};
 }
 
@@ -152,8 +154,7 @@ TEST_CASE("sessions: rewind, then the same or other tokens") {
       REQUIRE_OK(RewindSession(session.get(), ids.size() - back));
       CHECK(session->n_computed == ids.size() - back);
       const float* row = nullptr;
-      CHECK(SessionRow(session.get(), -1, model->logits, 320, &row).code() ==
-            StatusCode::kFailedPrecondition);
+      CHECK(SessionLogits(session.get(), -1, &row).code() == StatusCode::kFailedPrecondition);
       // Within the limit the high-water mark stays, so other tokens of the same number come first.
       Logits(session, RandomIds(40, back));
       REQUIRE_OK(RewindSession(session.get(), ids.size() - back));
@@ -322,7 +323,7 @@ TEST_CASE("sessions: limits are stated") {
   CHECK_OK(StepSessions(twice, 1));
   // The first one's rows are gone with this step.
   const float* row = nullptr;
-  CHECK(SessionRow(s, -1, model->logits, 320, &row).code() == StatusCode::kFailedPrecondition);
+  CHECK(SessionLogits(s, -1, &row).code() == StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("sessions: a cancelled step loses nothing") {
@@ -345,7 +346,7 @@ TEST_CASE("sessions: a cancelled step loses nothing") {
       model->device->ClearCancel();
       CHECK(s->n_computed == computed);
       const float* row = nullptr;
-      CHECK(!SessionRow(s, -1, model->logits, 320, &row).ok());
+      CHECK(!SessionLogits(s, -1, &row).ok());
       REQUIRE_OK(StepSessions(&s, 1));
     }
     CHECK(SameBits(Row(session), want));

@@ -149,8 +149,13 @@ typedef struct samara_model_options {
    * n_threads = 0 means as many threads as processors are listed. Not together with `parallel`. NULL or "": the system
    * places threads. */
   const char* affinity;
-  uint32_t pin_caller; /* 1: the stepping thread runs on the first of them too while it steps; its
-                          own affinity is put back after each step. 0: it is left alone */
+  uint32_t pin_caller; /* 1: while it steps, the stepping thread runs on the first of them too */
+
+  /* Devices with a memory of their own. At most device_memory bytes of it are taken, and layers that find no room run
+   * on the CPU, the first ones first; the log tells how many. 0: the whole model. Operators that a device lacks run on
+   * the CPU; inside repeated layers only with cut_layers = 1, else UNSUPPORTED. */
+  uint64_t device_memory;
+  uint32_t cut_layers;
 } samara_model_options;
 #define SAMARA_MODEL_OPTIONS_INIT samara_model_options_init()
 SAMARA_INIT_(samara_model_options)
@@ -213,9 +218,8 @@ typedef struct samara_memory_item {
 } samara_memory_item;
 
 /* The list for this package and these options, without reading a weight byte (their bytes need not exist). `each` is
- * called for each item, those of a session once for each of max_sessions; *counted becomes the sum of what
- * counts. `options->memory_budget` is ignored. options, each, user and counted may be NULL. Errors as
- * samara_model_open. */
+ * called for each item, those of a session once for each of max_sessions; *counted becomes the sum of what counts.
+ * `options->memory_budget` is ignored. options, each, user and counted may be NULL. Errors as samara_model_open. */
 typedef void (*samara_memory_fn)(void* user, const samara_memory_item* item);
 SAMARA_API samara_status samara_plan(const char* path, const samara_model_options* options,
                                      samara_memory_fn each, void* user, uint64_t* counted);
@@ -258,8 +262,8 @@ SAMARA_API samara_status samara_tokenize_spans(const samara_model* model, const 
 /* Streaming: bytes of an unfinished character wait in `state` (zero it first), so that what is written is whole
  * characters, possibly none. `special` != 0 prints special tokens. Writes at most `capacity` bytes, no terminating
  * zero; 1024 suffices unless the package has longer tokens, else RESOURCE_EXHAUSTED, the state as before. The end
- * writes U+FFFD for a character that was never finished. INVALID_ARGUMENT for an id outside token_vocab. UNSUPPORTED
- * without a tokenizer. */
+ * writes U+FFFD for a character that was never finished. INVALID_ARGUMENT: an id outside token_vocab. UNSUPPORTED: no
+ * tokenizer. */
 typedef struct samara_detokenizer {
   unsigned char opaque[24];
 } samara_detokenizer;
@@ -271,8 +275,7 @@ SAMARA_API samara_status samara_detokenize_end(const samara_model* model, samara
 
 /* ---- Chat templates -------------------------------------------------------------------------------- */
 
-/* Name of a template of the package: "default" first, where there is one, then others such as "tool_use"; NULL past the
- * end. Valid as long as the model. */
+/* Name of a template of the package, valid as long as the model: "default" first, then others; NULL past the end. */
 SAMARA_API const char* samara_template_at(const samara_model* model, uint32_t index);
 
 /* Bytes of work area that ordinary conversations of this length need; 0 without a template. */
@@ -308,8 +311,7 @@ SAMARA_API samara_status samara_render(const samara_model* model, const char* te
 
 /* ---- Sessions -------------------------------------------------------------------------------------- */
 
-/* How a token is drawn: penalties first, then temperature, top_k, top_p, min_p. Non-finite values and values outside
- * of the ranges are INVALID_ARGUMENT. */
+/* How a token is drawn: penalties first, then temperature, top_k, top_p, min_p. Out of range: INVALID_ARGUMENT. */
 typedef struct samara_sampling {
   size_t struct_size;
   float temperature; /* >= 0; 0: greedy, the lowest id among equals */
@@ -358,6 +360,9 @@ SAMARA_API samara_status samara_step(samara_session* const* sessions, size_t n);
 /* Steps until nothing is pending; reports progress "prefill" to the model's callback. Errors as samara_step. What was
  * computed before an error stays, and after CANCELLED samara_run goes on from there. */
 SAMARA_API samara_status samara_run(samara_session* session);
+/* A step on a GPU may return before its work is done; what reads its results waits, and an error of the device comes up
+ * there, for all steps since the last wait. This waits for everything, reading nothing. */
+SAMARA_API samara_status samara_wait(samara_model* model);
 SAMARA_API size_t samara_pending(const samara_session* session); /* tokens to be computed */
 SAMARA_API size_t samara_length(const samara_session* session);  /* tokens computed */
 /* samara_length tokens that are computed, then samara_pending ones. The place stays until the session is closed. */
@@ -373,8 +378,7 @@ SAMARA_API size_t samara_logits_rows(const samara_session* session);
 /* The same for the last hidden state (after the final norm); UNSUPPORTED if the package does not have that output. */
 SAMARA_API samara_status samara_hidden(const samara_session* session, int64_t row,
                                        const float** values, size_t* n);
-/* Draws the next token, an id below token_vocab, from row -1 of the logits, and does not feed it. Errors as
- * samara_logits. */
+/* Draws the next token, an id below token_vocab, from row -1 of the logits; does not feed it. Errors as samara_logits. */
 SAMARA_API samara_status samara_sample(samara_session* session, int32_t* token);
 
 /* Forgets all tokens from position `length` on, pending ones too. INVALID_ARGUMENT beyond the end. UNSUPPORTED beyond a
