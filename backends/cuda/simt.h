@@ -20,7 +20,7 @@
 #define SAMARA_UNROLL_4 _Pragma("unroll 4")
 #else
 #define SAMARA_DEVICE inline
-#define SAMARA_KERNEL(threads, name, Args) void name(const Args& a)
+#define SAMARA_KERNEL(threads, name, Args) inline void name(const Args& a)
 #define SAMARA_UNROLL
 #define SAMARA_UNROLL_4
 #endif

@@ -1,4 +1,4 @@
-#include "backends/cuda/emulation/simt_host.h"
+#include "backends/cuda/simt.h"
 
 #include <setjmp.h>
 #include <ucontext.h>
