@@ -132,6 +132,9 @@ struct PartitionSpec {
   uint64_t arena_device = 0;
   // Scratch of op i of the range starts at scratch_offsets[i] in the arena (its lifetime is that op).
   std::span<const uint64_t> scratch_offsets;
+  // After a Run every value of the range is in its place, as an operator of its own would have left it: no fused kernel
+  // may skip one. For those who look at values (verification, tests).
+  bool keep_values = false;
   // nullptr: nobody asks, and Run takes no time. What Compile retains must not depend on it.
   ProfileSink* profile = nullptr;
 };

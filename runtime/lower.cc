@@ -450,6 +450,7 @@ PartitionSpec SpecOf(const LowerRequest& request, const LoweredGraph& lowered) {
   spec.kv_type = request.kv_type;
   spec.n_threads = request.n_threads;
   spec.is_view = lowered.is_view;
+  spec.keep_values = request.keep_values;
   spec.values = lowered.values;
   spec.scratch_offsets = lowered.scratch_offsets;
   return spec;

@@ -151,6 +151,12 @@ void Skipped(const char* name, const Status& status) {
   CHECK_MESSAGE(!must_run, (variable + " is set, but the backend cannot be tested"));
 }
 
+// SAMARA_TEST_BACKEND=cuda: this one only.
+bool Chosen(const char* name) {
+  const char* wanted = std::getenv("SAMARA_TEST_BACKEND");
+  return wanted == nullptr || *wanted == '\0' || std::strcmp(wanted, name) == 0;
+}
+
 }  // namespace
 
 const std::vector<Variant>& Variants() {
@@ -158,6 +164,7 @@ const std::vector<Variant>& Variants() {
     std::vector<Variant> all;
     std::vector<AbsentPlugin> absent;
     for (const Backend* backend : AllBackends(&absent)) {
+      if (!Chosen(backend->name())) continue;
       for (const char* isa : {"", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16",
                               "neon", "neondot", "neoni8mm"}) {
         for (uint32_t threads : {1u, 3u}) {
@@ -186,13 +193,17 @@ const std::vector<Variant>& Variants() {
         }
       }
     }
-    for (const AbsentPlugin& plugin : absent) Skipped(plugin.name.c_str(), plugin.status);
+    for (const AbsentPlugin& plugin : absent) {
+      if (Chosen(plugin.name.c_str())) Skipped(plugin.name.c_str(), plugin.status);
+    }
     // Device memory that nobody but the backend may touch.
     static const MirrorBackend mirror(BuiltinBackends().backends[0]);
     DeviceOptions options;
     options.n_threads = options.threading.n_processors = 3;
-    all.push_back(
-        {&mirror, options, std::string("mirror of ") + BuiltinBackends().backends[0]->name()});
+    if (Chosen("mirror")) {
+      all.push_back(
+          {&mirror, options, std::string("mirror of ") + BuiltinBackends().backends[0]->name()});
+    }
     return all;
   }();
   return variants;
@@ -344,6 +355,7 @@ void CheckCase(const Case& c, uint64_t seed) {
 }
 
 TEST_CASE("a cpu variant for every instruction set of this machine is tested") {
+  if (!Chosen("cpu")) return;
   int scalar = 0, best = 0;
   for (const Variant& variant : Variants()) {
     if (std::string(variant.backend->name()) != "cpu") continue;

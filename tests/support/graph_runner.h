@@ -25,6 +25,7 @@ struct RunnerOptions {
   uint64_t context = 64;
   bool views = false;        // slices and reshapes alias their input where rows stay rows
   bool one_op_each = false;  // a partition an operator instead of one for all
+  bool keep_values = true;   // of all values, not only of the graph's outputs
 };
 
 class GraphRunner {
@@ -273,6 +274,7 @@ class GraphRunner {
       spec.step_layout = &layout_;
       spec.kv_type = options_.kv_type;
       spec.n_threads = options_.device.n_threads;
+      spec.keep_values = options_.keep_values;
       spec.is_view = std::span<const uint8_t>(is_view_).subspan(first, spec.n_ops);
       PartitionMeasure measure;
       SAMARA_RETURN_IF_ERROR(backend_->Measure(spec, &measure));
