@@ -87,7 +87,8 @@ Status Planner::EmitProduct(const Product& product) {
   SAMARA_ASSIGN_OR_RETURN(const uint64_t rows, Capacity(shape_of, 0));
   const uint32_t type = static_cast<uint32_t>(weight.dtype);
   // Turing's tensor cores know no bf16.
-  const bool no_tensor = type == kBF16 && request_.facts.capability < 80;
+  const uint32_t capability = request_.facts.capability;  // 0 in Measure, which plans for all
+  const bool no_tensor = type == kBF16 && capability != 0 && capability < 80;
   if (rows > kFewRows && !no_tensor) return EmitGemm(product, rows);
 
   MatVecArgs args = {};

@@ -71,6 +71,7 @@ class Machine {
 
  private:
   static void Entry();
+  __attribute__((noinline)) static void Start(Fiber* fiber);
   bool RunBlock();
   void SwitchTo(uint32_t thread);  // from the scheduler
   void Leave();                    // the current thread cannot go on: to the next one that can
@@ -225,6 +226,21 @@ bool Machine::RunBlock() {
   return true;
 }
 
+// A stack, and Entry to be called on it.
+void Machine::Start(Fiber* fiber) {
+  if (fiber->stack == nullptr) fiber->stack.reset(new uint8_t[kStackBytes]);
+  fiber->stack_bottom = fiber->stack.get();
+  fiber->stack_bytes = kStackBytes;
+  getcontext(&fiber->context);
+  fiber->context.uc_stack.ss_sp = fiber->stack.get();
+  fiber->context.uc_stack.ss_size = kStackBytes;
+  fiber->context.uc_link = nullptr;
+  makecontext(&fiber->context, &Machine::Entry, 0);
+#ifdef SAMARA_FIBER_ASAN
+  fiber->started = true;
+#endif
+}
+
 void Machine::Reset() {
   for (Fiber& fiber : fibers_) fiber.started = false;
 }
@@ -241,17 +257,7 @@ const char* Machine::Run(KernelFunction kernel, const void* args, uint32_t grid_
   for (uint32_t t = 0; t < threads; ++t) {
     Fiber& fiber = fibers_[t];
     if (fiber.started) continue;
-    if (fiber.stack == nullptr) fiber.stack.reset(new uint8_t[kStackBytes]);
-    fiber.stack_bottom = fiber.stack.get();
-    fiber.stack_bytes = kStackBytes;
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
-    fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, &Machine::Entry, 0);
-#ifdef SAMARA_FIBER_ASAN
-    fiber.started = true;
-#endif
+    Start(&fiber);
   }
   main_.started = true;
   // A block of its own for each launch: the sanitizer sees what lies outside of it.

@@ -134,9 +134,10 @@ SAMARA_DEVICE float AddQuantUnit(const Word4& w, uint32_t scales, uint32_t high,
   }
 }
 
-// `x`: the row from element unit * kUnit on. Elements behind the end of the row are not read.
+// `x`: the row from element unit * kUnit on. Elements behind the end of the row are not read. `raw`: not staged.
 template <uint32_t kType>
-SAMARA_DEVICE float AddFloatUnit(const Word4& w, const float* x, uint32_t left, float acc) {
+SAMARA_DEVICE float AddFloatUnit(const Word4& w, const float* x, uint32_t left, bool raw,
+                                 float acc) {
   using C = Codec<kType>;
   SAMARA_UNROLL
   for (uint32_t i = 0; i < C::kUnit; ++i) {
@@ -147,7 +148,8 @@ SAMARA_DEVICE float AddFloatUnit(const Word4& w, const float* x, uint32_t left, 
       const uint32_t bits = w.w[i / 2] >> (16 * (i % 2)) & 0xffffu;
       weight = kType == kF16 ? FloatOfHalf(static_cast<uint16_t>(bits)) : FloatOfBits(bits << 16);
     }
-    if (i < left) acc = Fma(weight, x[i], acc);
+    if (i >= left) continue;
+    acc = Fma(weight, kType == kBF16 && raw ? Bf16Operand(x[i]) : x[i], acc);
   }
   return acc;
 }
@@ -185,7 +187,9 @@ SAMARA_DEVICE void StageRows(const MatVecArgs& a, uint32_t first_row, uint32_t n
       } else if (i < fours) {
         Word4 w;
         SAMARA_UNROLL
-        for (int j = 0; j < 4; ++j) w.w[j] = BitsOfFloat(v[j]);
+        for (int j = 0; j < 4; ++j) {
+          w.w[j] = BitsOfFloat(kType == kBF16 ? Bf16Operand(v[j]) : v[j]);
+        }
         reinterpret_cast<Word4*>(to)[i] = w;
       }
     }
@@ -298,7 +302,7 @@ SAMARA_KERNEL(kMatVecThreads, MatVecKernel, MatVecArgs) {
             } else {
               const float* values = reinterpret_cast<const float*>(row) + unit * C::kUnit;
               acc[r][t] = AddFloatUnit<kType>(now.units[r][i], values, readable - unit * C::kUnit,
-                                              acc[r][t]);
+                                              a.source == kSourceDirect, acc[r][t]);
             }
           }
         }
