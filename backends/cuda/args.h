@@ -134,9 +134,12 @@ struct RmsNormArgs {
   StepArgs step;
   RowsArg x, out;
   const float* weight;  // nullptr: none
-  uint32_t n_rows;      // index in the dimension table
+  const float* bias;
+  uint32_t n_rows;  // index in the dimension table
   uint32_t cols, group;
   float eps;
+  // 1: layer_norm: the mean is subtracted first, weight and bias are as long as a row; 0: rms_norm.
+  uint32_t centred;
 };
 struct RopeTableArgs {
   StepArgs step;
@@ -150,6 +153,7 @@ struct GluArgs {
   uint32_t n_rows;
   uint32_t cols;  // of the output
   uint32_t activation;
+  uint32_t gated;     // 0: activate, without a second half
   uint32_t quantize;  // 1: the output is int8
 };
 // Activations in the form that a product wants, after an optional norm over the whole row.

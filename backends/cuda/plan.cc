@@ -95,6 +95,7 @@ bool SupportsOp(const Package& package, const Graph& graph, const Op& op) {
     if (value.kind != ValueKind::kWeight) continue;
     const Weight& weight = package.weights[static_cast<size_t>(value.index)];
     if (weight.rows > UINT32_MAX || weight.cols > UINT32_MAX / 8) return false;
+    if (weight.dtype > DType::kQ5_1 && weight.dtype < DType::kI32) return false;
     const OperandUse use = UseOfOperand(op.code, i);
     if (use == OperandUse::kMatrix || use == OperandUse::kTable) {
       if (weight.is_vector) return false;
@@ -104,22 +105,64 @@ bool SupportsOp(const Package& package, const Graph& graph, const Op& op) {
     // Vectors become F32 when they are uploaded.
     if (weight.dtype != DType::kF32 && !(narrow && weight.is_vector)) return false;
   }
-  if (op.code == OpCode::kAttention) {
-    return op.Int(AttrKey::kKeyDim) <= kMaxAttentionDim &&
-           op.Int(AttrKey::kValueDim) <= kMaxAttentionDim;
-  }
   constexpr int64_t kMostHead = kPlainShared / sizeof(float);
-  if (op.code == OpCode::kRope) return op.Int(AttrKey::kHeadDim) <= kMostHead;
-  if (op.code == OpCode::kStateWrite) {
-    const State* state = StateOfValue(package, graph.values[static_cast<size_t>(op.inputs[1])]);
-    const auto part = static_cast<size_t>(op.Int(AttrKey::kPart));
-    return state != nullptr && part < state->parts.size() && state->parts[part].dim <= kMostHead;
+  switch (op.code) {
+    case OpCode::kAttention:
+      return op.Int(AttrKey::kKeyDim) <= kMaxAttentionDim &&
+             op.Int(AttrKey::kValueDim) <= kMaxAttentionDim;
+    case OpCode::kRope:
+      return op.Int(AttrKey::kHeadDim) <= kMostHead;
+    case OpCode::kStateWrite: {
+      const State* state = StateOfValue(package, graph.values[static_cast<size_t>(op.inputs[1])]);
+      const auto part = static_cast<size_t>(op.Int(AttrKey::kPart));
+      return state != nullptr && part < state->parts.size() && state->parts[part].dim <= kMostHead;
+    }
+    case OpCode::kConcat:
+      return op.inputs.size() <= 64;
+    case OpCode::kMatmul:
+    case OpCode::kLinear:
+      return graph.values[static_cast<size_t>(op.inputs[1])].kind == ValueKind::kWeight;
+    case OpCode::kAdd:
+    case OpCode::kSub:
+    case OpCode::kMul:
+    case OpCode::kDiv:
+    case OpCode::kMin:
+    case OpCode::kMax:
+    case OpCode::kEq:
+    case OpCode::kNe:
+    case OpCode::kLt:
+    case OpCode::kLe:
+    case OpCode::kSelect:
+    case OpCode::kNeg:
+    case OpCode::kExp:
+    case OpCode::kLog:
+    case OpCode::kSqrt:
+    case OpCode::kSin:
+    case OpCode::kCos:
+    case OpCode::kTanh:
+    case OpCode::kErf:
+    case OpCode::kFloor:
+    case OpCode::kCast:
+    case OpCode::kConstant:
+    case OpCode::kIota:
+    case OpCode::kReduceSum:
+    case OpCode::kReduceMax:
+    case OpCode::kReshape:
+    case OpCode::kTranspose:
+    case OpCode::kSlice:
+    case OpCode::kGather:
+    case OpCode::kBatchMatmul:
+    case OpCode::kStateRead:
+    case OpCode::kStateVisible:
+    case OpCode::kRmsNorm:
+    case OpCode::kLayerNorm:
+    case OpCode::kRopeTable:
+    case OpCode::kGlu:
+    case OpCode::kActivate:
+      return true;
+    default:
+      return false;
   }
-  if (op.code == OpCode::kConcat) return op.inputs.size() <= 64;
-  if (op.code == OpCode::kMatmul || op.code == OpCode::kLinear) {
-    return graph.values[static_cast<size_t>(op.inputs[1])].kind == ValueKind::kWeight;
-  }
-  return true;
 }
 
 Planner::Planner(const PlanRequest& request, PlanDraft* draft)
@@ -184,7 +227,7 @@ void Planner::ChooseForms() {
     const Value& value = ValueOf(out);
     if (value.shape.rank != 2 || !value.shape.dims[1].IsConstant()) continue;
     const auto cols = static_cast<uint64_t>(value.shape.dims[1].constant);
-    bool makes = op.code == OpCode::kGlu;
+    bool makes = op.code == OpCode::kGlu || op.code == OpCode::kActivate;
     if (op.code == OpCode::kRmsNorm) {
       const int64_t group = op.Int(AttrKey::kGroup);
       makes = group == 0 || static_cast<uint64_t>(group) == cols;

@@ -29,6 +29,7 @@ Status Planner::EmitOp(uint32_t i) {
       product.out = op.outputs[0];
       return EmitProduct(product);
     }
+    case OpCode::kLayerNorm:
     case OpCode::kRmsNorm: {
       const auto cols = static_cast<uint64_t>(ValueOf(op.outputs[0]).shape.dims[1].constant);
       SAMARA_ASSIGN_OR_RETURN(const uint64_t rows, Capacity(op.outputs[0], 0));
@@ -42,6 +43,8 @@ Status Planner::EmitOp(uint32_t i) {
       args.x = Rows(op.inputs[0]);
       args.out = Rows(op.outputs[0]);
       args.weight = Vector(weight);
+      args.bias = Vector(op.inputs.size() > 2 ? op.inputs[2] : kNoValue);
+      args.centred = op.code == OpCode::kLayerNorm ? 1 : 0;
       SAMARA_ASSIGN_OR_RETURN(args.n_rows, AddDim(ValueOf(op.outputs[0]).shape.dims[0]));
       args.cols = static_cast<uint32_t>(cols);
       const int64_t group = op.Int(AttrKey::kGroup);
@@ -61,6 +64,7 @@ Status Planner::EmitOp(uint32_t i) {
       Emit(i, FindKernel(Kernel::kRopeTable), Blocks(n / 2, 256), 1, 0, args);
       return {};
     }
+    case OpCode::kActivate:
     case OpCode::kGlu: {
       GluArgs args = {};
       args.step = Step();
@@ -71,6 +75,7 @@ Status Planner::EmitOp(uint32_t i) {
       SAMARA_ASSIGN_OR_RETURN(const uint64_t rows, Capacity(op.outputs[0], 0));
       args.cols = static_cast<uint32_t>(cols);
       args.activation = static_cast<uint32_t>(op.Int(AttrKey::kActivation));
+      args.gated = op.code == OpCode::kGlu ? 1 : 0;
       args.quantize = KeptQuantized(op.outputs[0]) ? 1 : 0;
       Emit(i, FindKernel(Kernel::kGlu), Blocks(rows * ((cols + 31) / 32 * 8), 256), 1, 0, args);
       return {};

@@ -22,13 +22,23 @@ SAMARA_KERNEL(kRowThreads, RmsNormKernel, RmsNormArgs) {
     const uint32_t first = static_cast<uint32_t>(i % groups) * a.group;
     const float* x = RowOf<const float>(a.x, t) + first;
     float* y = RowOf<float>(a.out, t) + first;
-    float sum = 0.0f;
-    for (uint32_t k = Lane(); k < a.group; k += kWarp) sum = Fma(x[k], x[k], sum);
-    sum = WarpSum(sum);
-    const float r = 1.0f / SquareRoot(sum / static_cast<float>(a.group) + a.eps);
+    float mean = 0.0f;
+    if (a.centred != 0) {
+      float sum = 0.0f;
+      for (uint32_t k = Lane(); k < a.group; k += kWarp) sum += x[k];
+      mean = WarpSum(sum) / static_cast<float>(a.group);
+    }
+    float squares = 0.0f;
     for (uint32_t k = Lane(); k < a.group; k += kWarp) {
-      const float normal = x[k] * r;
-      y[k] = a.weight != nullptr ? normal * a.weight[k] : normal;
+      squares = Fma(x[k] - mean, x[k] - mean, squares);
+    }
+    squares = WarpSum(squares);
+    const float r = 1.0f / SquareRoot(squares / static_cast<float>(a.group) + a.eps);
+    const uint32_t vector = a.centred != 0 ? first : 0;
+    for (uint32_t k = Lane(); k < a.group; k += kWarp) {
+      float v = (x[k] - mean) * r;
+      if (a.weight != nullptr) v = v * a.weight[vector + k];
+      y[k] = a.bias != nullptr ? v + a.bias[vector + k] : v;
     }
   }
 }
@@ -67,7 +77,9 @@ SAMARA_KERNEL(kRowThreads, GluKernel, GluArgs) {
       SAMARA_UNROLL
       for (uint32_t j = 0; j < 4; ++j) {
         const uint32_t k = 4 * four + j;
-        if (k < a.cols) y[j] = Activate(a.activation, x[k]) * x[a.cols + k];
+        if (k >= a.cols) continue;
+        y[j] = Activate(a.activation, x[k]);
+        if (a.gated != 0) y[j] = y[j] * x[a.cols + k];
       }
     }
     if (a.quantize != 0) {
