@@ -93,6 +93,10 @@ inline constexpr double kFamilyLogits = 1e-4;
 // sums in another order.
 inline constexpr float kUnknownCompositeLogits = 1e-5f;
 
+// Logits of tiny models on CUDA against CPU where keys and values are stored in F16 or Q8_0, over the largest |logit|:
+// an F32 rounding before the storing may move a stored number by a step of its type, 2^-11 or 1/127 of a run.
+inline constexpr double kCudaStates = 5e-3;
+
 }  // namespace samara::tolerance
 
 #endif  // SAMARA_TESTS_TOLERANCES_H_
