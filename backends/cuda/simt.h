@@ -15,7 +15,7 @@
 #ifdef __CUDACC__
 #define SAMARA_DEVICE __device__ __forceinline__
 #define SAMARA_KERNEL(threads, name, Args) \
-  __global__ void __launch_bounds__(threads) name(const __grid_constant__ Args a)
+  __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Args a)
 #define SAMARA_UNROLL _Pragma("unroll")
 #define SAMARA_UNROLL_4 _Pragma("unroll 4")
 #else

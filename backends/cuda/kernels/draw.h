@@ -10,7 +10,7 @@
 
 namespace samara::cuda {
 
-inline constexpr uint32_t kDrawThreads = 1024;
+inline constexpr uint32_t kDrawThreads = 512;
 inline constexpr float kDrawOne = 1099511627776.0f;  // 2^40
 
 struct DrawWork {
