@@ -100,6 +100,9 @@ inline constexpr double kVulkanQ8Logits = 1e-2;
 // Mean KL of F32 products with F16 weights is nothing but rounding: about the square of 1e-6 relative, for logits up to
 // 20.
 inline constexpr double kVulkanRoundingKl = 1e-9;
+// Logits of tiny models on CUDA against CPU where keys and values are stored in F16 or Q8_0, over the largest |logit|:
+// an F32 rounding before the storing may move a stored number by a step of its type, 2^-11 or 1/127 of a run.
+inline constexpr double kCudaStates = 5e-3;
 
 }  // namespace samara::tolerance
 

@@ -205,8 +205,10 @@ const std::vector<Variant>& Variants() {
     static const MirrorBackend mirror(BuiltinBackends().backends[0]);
     DeviceOptions options;
     options.n_threads = options.threading.n_processors = 3;
-    all.push_back(
-        {&mirror, options, std::string("mirror of ") + BuiltinBackends().backends[0]->name()});
+    if (IsWanted("mirror")) {
+      all.push_back(
+          {&mirror, options, std::string("mirror of ") + BuiltinBackends().backends[0]->name()});
+    }
     return all;
   }();
   return variants;

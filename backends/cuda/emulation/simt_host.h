@@ -1,0 +1,197 @@
+// simt.h under emulation: the threads of a block are fibers of one host thread. A fiber runs until it needs others (a
+// barrier, a warp operation) or ends; blocks run one after the other.
+#ifndef SAMARA_BACKENDS_CUDA_EMULATION_SIMT_HOST_H_
+#define SAMARA_BACKENDS_CUDA_EMULATION_SIMT_HOST_H_
+
+#include <cmath>
+#include <cstring>
+
+#include "backends/cuda/emulation/mma.h"
+#include "formats/quant/blocks.h"
+
+namespace samara::cuda {
+
+namespace emulation {
+
+inline constexpr uint32_t kLaneBytes = 48;  // what a lane gives to, or gets from, a warp operation
+using LaneData = uint8_t[kLaneBytes];
+using Collective = void (*)(const LaneData* in, LaneData* out);
+
+struct Place {
+  uint32_t thread, threads, block_x, block_y, grid_x, grid_y;
+  uint8_t* shared;
+};
+// The thread that runs at the moment.
+extern thread_local Place place;
+
+// All lanes of the warp call it with the same collective; it runs once, on what all of them gave.
+void Exchange(Collective collective, const void* in, uint32_t in_bytes, void* out,
+              uint32_t out_bytes);
+void BlockBarrier();
+
+// Runs a grid; nullptr, or what went wrong (a barrier that some threads never reach, ...).
+using KernelFunction = void (*)(const void* args);
+const char* RunGrid(KernelFunction kernel, const void* args, uint32_t grid_x, uint32_t grid_y,
+                    uint32_t threads, uint32_t shared_bytes);
+
+template <typename T>
+void SumLanes(const LaneData* in, LaneData* out) {
+  T v[32], w[32];
+  for (int i = 0; i < 32; ++i) std::memcpy(&v[i], in[i], sizeof(T));
+  // The butterfly of the device, so that the bits are the same.
+  for (int mask = 16; mask > 0; mask /= 2) {
+    for (int i = 0; i < 32; ++i) w[i] = v[i] + v[i ^ mask];
+    std::memcpy(v, w, sizeof v);
+  }
+  for (int i = 0; i < 32; ++i) std::memcpy(out[i], &v[i], sizeof(T));
+}
+template <typename T>
+void MaxLanes(const LaneData* in, LaneData* out) {
+  T v[32], w[32];
+  for (int i = 0; i < 32; ++i) std::memcpy(&v[i], in[i], sizeof(T));
+  for (int mask = 16; mask > 0; mask /= 2) {
+    for (int i = 0; i < 32; ++i) w[i] = v[i ^ mask] > v[i] ? v[i ^ mask] : v[i];
+    std::memcpy(v, w, sizeof v);
+  }
+  for (int i = 0; i < 32; ++i) std::memcpy(out[i], &v[i], sizeof(T));
+}
+
+// A value and the lane that it is wanted from.
+template <typename T>
+struct Wanted {
+  T value;
+  uint32_t lane;
+};
+template <typename T>
+void ShuffleLanes(const LaneData* in, LaneData* out) {
+  for (int i = 0; i < 32; ++i) {
+    Wanted<T> own, other;
+    std::memcpy(&own, in[i], sizeof own);
+    std::memcpy(&other, in[own.lane % 32], sizeof other);
+    std::memcpy(out[i], &other.value, sizeof(T));
+  }
+}
+inline void NoData(const LaneData*, LaneData*) {}
+
+}  // namespace emulation
+
+inline uint32_t Tid() { return emulation::place.thread; }
+inline uint32_t BlockThreads() { return emulation::place.threads; }
+inline uint32_t BlockX() { return emulation::place.block_x; }
+inline uint32_t BlockY() { return emulation::place.block_y; }
+inline uint32_t GridX() { return emulation::place.grid_x; }
+inline uint32_t GridY() { return emulation::place.grid_y; }
+inline uint8_t* Shared() { return emulation::place.shared; }
+
+inline void SyncBlock() { emulation::BlockBarrier(); }
+inline void SyncWarp() { emulation::Exchange(emulation::NoData, nullptr, 0, nullptr, 0); }
+template <typename T>
+T ShuffleFrom(T value, uint32_t lane) {
+  const emulation::Wanted<T> wanted = {value, lane};
+  T result;
+  emulation::Exchange(emulation::ShuffleLanes<T>, &wanted, sizeof wanted, &result, sizeof result);
+  return result;
+}
+template <typename T>
+T ShuffleXor(T value, uint32_t mask) {
+  return ShuffleFrom(value, Tid() % 32 ^ mask);
+}
+template <typename T>
+T WarpSum(T value) {
+  T result;
+  emulation::Exchange(emulation::SumLanes<T>, &value, sizeof value, &result, sizeof result);
+  return result;
+}
+template <typename T>
+T WarpMax(T value) {
+  T result;
+  emulation::Exchange(emulation::MaxLanes<T>, &value, sizeof value, &result, sizeof result);
+  return result;
+}
+
+// Kernels of the emulation end before the next one begins.
+inline void GridTrigger() {}
+inline void GridWait() {}
+
+inline Word4 LoadWeight(const void* p) { return *static_cast<const Word4*>(p); }
+inline uint32_t LoadWeight32(const void* p) { return *static_cast<const uint32_t*>(p); }
+inline uint32_t LoadWeight16(const void* p) { return *static_cast<const uint16_t*>(p); }
+
+inline float LoadFresh(const float* p) { return *p; }
+
+// What is copied arrives when it is waited for: whoever reads earlier gets what was there before.
+void CopyAsyncBytes(void* shared, const void* global, uint32_t bytes);
+template <int kBytes>
+void CopyAsync(void* shared, const void* global) {
+  CopyAsyncBytes(shared, global, kBytes);
+}
+void CommitCopies();
+void WaitCopiesDown(int pending);
+template <int kPending>
+void WaitCopies() {
+  WaitCopiesDown(kPending);
+}
+
+inline int32_t Dp4a(uint32_t a, uint32_t b, int32_t c) {
+  for (int i = 0; i < 4; ++i) {
+    c += static_cast<int8_t>(a >> (8 * i)) * static_cast<int8_t>(b >> (8 * i));
+  }
+  return c;
+}
+
+template <typename C>
+void Mma(emulation::Collective collective, C (&c)[4], const uint32_t (&a)[4],
+         const uint32_t (&b)[2]) {
+  emulation::MmaLane<C> lane;
+  std::memcpy(lane.a, a, sizeof a);
+  std::memcpy(lane.b, b, sizeof b);
+  std::memcpy(lane.c, c, sizeof c);
+  emulation::Exchange(collective, &lane, sizeof lane, c, sizeof c);
+}
+inline void MmaInt8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  Mma(emulation::MmaInt8Lanes, c, a, b);
+}
+inline void MmaHalf(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  Mma(emulation::MmaHalfLanes, c, a, b);
+}
+inline void MmaBf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  Mma(emulation::MmaBf16Lanes, c, a, b);
+}
+
+inline uint32_t AtomicAdd(uint32_t* p, uint32_t v) {
+  const uint32_t before = *p;
+  *p = before + v;
+  return before;
+}
+inline uint64_t AtomicAdd(uint64_t* p, uint64_t v) {
+  const uint64_t before = *p;
+  *p = before + v;
+  return before;
+}
+inline void Fence() {}
+inline void FenceSystem() {}
+
+inline float FloatOfHalf(uint16_t bits) { return FloatFromHalf(bits); }
+inline uint16_t HalfOfFloat(float x) { return HalfFromFloat(x); }
+inline float FloatOfBits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+inline uint32_t BitsOfFloat(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  return bits;
+}
+inline uint16_t Bf16OfFloat(float x) { return Bf16FromFloat(x); }
+
+inline float Fma(float a, float b, float c) { return std::fma(a, b, c); }
+inline float SquareRoot(float x) { return std::sqrt(x); }
+inline float Round(float x) { return std::rint(x); }
+inline float Floor(float x) { return std::floor(x); }
+inline float Absolute(float x) { return std::fabs(x); }
+inline float CopySign(float x, float sign) { return std::copysign(x, sign); }
+
+}  // namespace samara::cuda
+
+#endif  // SAMARA_BACKENDS_CUDA_EMULATION_SIMT_HOST_H_

@@ -1,0 +1,16 @@
+// libsamara_cuda.so.
+#include "backends/cuda/cuda_backend.h"
+#include "runtime/plugin.h"
+
+namespace samara::cuda {
+namespace {
+
+BackendList List() {
+  static const Backend* const backends[] = {CudaBackend()};
+  return {backends, 1};
+}
+
+}  // namespace
+}  // namespace samara::cuda
+
+SAMARA_PLUGIN(samara::cuda::List)
