@@ -36,7 +36,7 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # {"ids":[..],"logits":[[..],..]} -> one logit a line.
-logits() { sed 's/.*"logits"://' "$1" | tr -c '0-9eE.+\n-' '\n' | grep -E '[0-9]'; }
+logits() { tr -d '\n' <"$1" | sed 's/.*"logits"://' | tr -c '0-9eE.+\n-' '\n' | grep -E '[0-9]'; }
 
 fail=0
 for name in "${cases[@]}"; do
@@ -57,8 +57,8 @@ for name in "${cases[@]}"; do
     NF != 2 { bad = 1 }
     { a = $1 < 0 ? -$1 : $1; d = $1 < $2 ? $2 - $1 : $1 - $2; if (a > most) most = a; if (d > apart) apart = d }
     END {
-      printf "%-20s %d logits, largest difference %.2g of the largest\n", name, NR, most > 0 ? apart / most : -1
-      exit bad || most == 0 || apart > 1e-4 * most
+      printf("%-20s %d logits, largest difference %.2g of the largest\n", name, NR, apart / (most + (most == 0)))
+      exit (bad || most == 0 || apart > 1e-4 * most)
     }' || { echo "$name: not the logits of today"; fail=1; }
 done
 exit "$fail"
