@@ -258,9 +258,14 @@ samara_status samara_plan(const char* path, const samara_model_options* options,
     FileFacts facts;
     facts.file_bytes = file.bytes();
     facts.metadata_bytes = parsed.header.metadata_bytes;
-    MemoryList list;
+    ModelPlan plan;
     SAMARA_RETURN_IF_ERROR(
-        Named(PlanMemory(parsed.package, facts, read.load, *backend, &list), path));
+        Named(PlanModel(parsed.package, facts, read.load, *backend, &plan), path));
+    if (read.callbacks.log != nullptr && plan.host_backend != nullptr) {
+      const std::string line = SplitText(plan.split, backend->name(), plan.host_backend->name());
+      read.callbacks.log(read.callbacks.user, SAMARA_LOG_INFO, line.c_str());
+    }
+    const MemoryList& list = plan.list;
     for (const MemoryItem& item : list.items) {
       const samara_memory_item out = {item.name.c_str(), item.bytes, item.alignment,
                                       static_cast<samara_memory_class>(item.kind),

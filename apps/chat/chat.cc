@@ -15,6 +15,8 @@ std::string Trimmed(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(" \n\t") - begin + 1));
 }
 
+constexpr char kCpuHint[] = "--backend cpu goes on without it";
+
 // What can be done about a full context.
 std::string FullHint(bool interactive) {
   return std::string(interactive ? "/reset begins anew, /undo takes the last turn back, "
@@ -62,8 +64,15 @@ TurnResult Chat::Refuse(int exit_code, const std::string& message, const std::st
 TurnResult Chat::RefuseLibrary(samara_status status) {
   std::string message = samara_last_error();
   if (message.empty()) message = samara_status_name(status);
-  const TurnResult result = Refuse(ExitCodeOf(status), message, "");
-  return status == SAMARA_DEVICE_LOST ? TurnResult::kFatal : result;
+  // A GPU may be lost or full, and the work may still be done without it.
+  device_failed_ = (status == SAMARA_DEVICE_LOST || status == SAMARA_OUT_OF_MEMORY) &&
+                   std::string_view(InfoOf(model_).backend) != "cpu";
+  if (device_failed_ && !conversation_.messages.empty()) {
+    unanswered_ = conversation_.messages.back().content;
+  }
+  const TurnResult result =
+      Refuse(ExitCodeOf(status), message, device_failed_ && !options_.interactive ? kCpuHint : "");
+  return status == SAMARA_DEVICE_LOST || device_failed_ ? TurnResult::kFatal : result;
 }
 
 TurnResult Chat::Send(const std::string& text) {

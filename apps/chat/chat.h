@@ -56,12 +56,16 @@ class Chat {
   bool Load(const std::string& path, std::string* error, std::string* note);
 
   const Conversation& conversation() const { return conversation_; }
+  void SetConversation(const Conversation& conversation) { conversation_ = conversation; }
   const Settings& settings() const { return settings_; }
   const Totals& totals() const { return totals_; }
   const Engine& engine() const { return engine_; }
   const Turn& last() const { return last_; }
   samara_model* model() const { return model_; }
   int exit_code() const { return exit_code_; }  // of the last kRefused or kFatal
+  // After kFatal: it was a device's failure, and the CPU could go on. The message that had no reply.
+  bool device_failed() const { return device_failed_; }
+  const std::string& unanswered() const { return unanswered_; }
 
  private:
   TurnResult Respond();
@@ -85,6 +89,8 @@ class Chat {
   Turn last_;
   size_t dropped_ = 0;  // by sliding, in this turn
   int exit_code_ = 0;
+  bool device_failed_ = false;
+  std::string unanswered_;
 };
 
 }  // namespace samara::apps

@@ -6,8 +6,23 @@
 
 namespace samara::apps {
 
+namespace {
+
+// Enter and "y" mean yes.
+bool AskForCpu(MessageReader* reader, Printer* printer, Signals* signals) {
+  printer->Answer("Go on with the CPU? [Y/n]\n");
+  MessageReader::Message answer;
+  signals->Enter(Signals::State::kEditing);
+  const ReadResult result = reader->Read(&answer);
+  signals->Enter(Signals::State::kIdle);
+  if (result == ReadResult::kEnd || result == ReadResult::kInterrupted) return false;
+  return answer.text.empty() || answer.text[0] == 'y' || answer.text[0] == 'Y';
+}
+
+}  // namespace
+
 int Interact(Chat* chat, LineEditor* editor, HistoryFile* history, Printer* printer,
-             Signals* signals) {
+             Signals* signals, std::string* again) {
   printer->Answer(std::string(InfoOf(chat->model()).name) +
                   (chat->conversation().raw ? ", plain text" : "") +
                   "; /help lists the commands, Ctrl-D leaves\n");
@@ -15,9 +30,15 @@ int Interact(Chat* chat, LineEditor* editor, HistoryFile* history, Printer* prin
   MessageReader::Message message;
   int interrupts = 0;  // Ctrl-C in a row
   for (;;) {
-    signals->Enter(Signals::State::kEditing);
-    const ReadResult result = reader.Read(&message);
-    signals->Enter(Signals::State::kIdle);
+    ReadResult result = ReadResult::kLine;
+    if (again->empty()) {
+      signals->Enter(Signals::State::kEditing);
+      result = reader.Read(&message);
+      signals->Enter(Signals::State::kIdle);
+    } else {
+      message = {std::move(*again), false, ""};
+      again->clear();
+    }
     if (result == ReadResult::kEnd) return kExitOk;
     if (result == ReadResult::kInterrupted) {
       interrupts = message.text.empty() ? interrupts + 1 : 0;
@@ -51,7 +72,11 @@ int Interact(Chat* chat, LineEditor* editor, HistoryFile* history, Printer* prin
       turn = chat->Send(message.text);
     }
     if (turn == TurnResult::kOutputClosed) DieOfPipe();
-    if (turn == TurnResult::kFatal) return chat->exit_code();
+    if (turn == TurnResult::kFatal) {
+      if (!chat->device_failed() || !AskForCpu(&reader, printer, signals)) return chat->exit_code();
+      *again = chat->unanswered();
+      return kGoOnWithCpu;
+    }
     if (turn == TurnResult::kStopped) {
       interrupts = 1;
       printer->Answer(chat->last().content.empty()

@@ -9,8 +9,12 @@
 namespace samara::apps {
 
 // Until the person leaves. The exit code.
+// The device failed, and the user wants to go on with the CPU: no exit code.
+inline constexpr int kGoOnWithCpu = -1;
+
+// `message`: sent first, if not empty; what is to be sent again, with kGoOnWithCpu.
 int Interact(Chat* chat, LineEditor* editor, HistoryFile* history, Printer* printer,
-             Signals* signals);
+             Signals* signals, std::string* message);
 
 // One command line ("/undo").
 enum class CommandResult { kDone, kQuit, kOutputClosed, kFatal, kStopped };

@@ -93,20 +93,21 @@ int OneTurn(Chat* chat, const std::string& prompt) {
   }
 }
 
-int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* printer,
-             Signals* signals) {
+// What goes over to another backend when a device fails.
+struct Carried {
+  bool any = false;
+  Conversation conversation;
+  Settings settings;
+  std::string message;  // to be answered first
+};
+
+int ConverseOn(const Flags& flags, samara_model_options options, const Terminal& terminal,
+               bool utf8, const std::string& prompt, Printer* printer, Signals* signals,
+               Carried* carried) {
   const bool prompted = flags.prompt || !flags.file.empty();
   const bool interactive = !prompted && terminal.in;
   const bool lines = !prompted && !interactive && flags.json;
-  std::string prompt = flags.prompt.value_or("");
-  if (!flags.prompt && !interactive && !lines) {
-    const std::string source = flags.file.empty() ? "-" : flags.file;
-    if (const int code = ReadText(source, kMaxPromptBytes, &prompt); code != kExitOk) return code;
-    DropFinalNewline(&prompt);
-  }
-
   FileWatch watch(flags.model);
-  samara_model_options options = flags.run.Options();
   ProgressUser user{printer, signals};
   options.progress = OnProgress;
   options.user = &user;
@@ -123,6 +124,7 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
 
   Settings settings;
   if (const int code = MakeSettings(flags, model.get(), &settings); code != kExitOk) return code;
+  if (carried->any) settings = carried->settings;
   samara_session_options session_options = SAMARA_SESSION_OPTIONS_INIT;
   session_options.sampling = &settings.sampling;
   samara_session* created = nullptr;
@@ -139,7 +141,9 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
   Chat chat(model.get(), session.get(), settings, chat_options, printer, signals,
             flags.run.no_mmap ? nullptr : &watch);
   if (!flags.system.empty()) chat.SetSystem(flags.system);
-  if (!flags.load.empty()) {
+  if (carried->any) {
+    chat.SetConversation(carried->conversation);
+  } else if (!flags.load.empty()) {
     std::string error, note;
     if (!chat.Load(flags.load, &error, &note)) return Fail(kExitUsage, error);
     if (!note.empty()) Note(note + "; the conversation is computed again");
@@ -156,12 +160,17 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
     HistoryFile history(flags.no_history ? "" : DefaultHistoryPath());
     const std::unique_ptr<LineEditor> editor =
         MakeLineEditor(signals, terminal, utf8, history.Load());
-    code = Interact(&chat, editor.get(), &history, printer, signals);
+    code = Interact(&chat, editor.get(), &history, printer, signals, &carried->message);
   } else {
     code = lines ? Lines(&chat, signals) : OneTurn(&chat, prompt);
   }
   signals->Enter(Signals::State::kIdle);
   signals->SetModel(nullptr);
+  if (code == kGoOnWithCpu) {
+    carried->any = true;
+    carried->conversation = chat.conversation();
+    carried->settings = chat.settings();
+  }
   if (!flags.save.empty() && (code == kExitOk || code == kExitInterrupted)) {
     std::string error, note;
     if (!chat.Save(flags.save, &error, &note)) return Fail(kExitFailed, error);
@@ -170,6 +179,26 @@ int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* p
   return code;
 }
 
+int Converse(const Flags& flags, const Terminal& terminal, bool utf8, Printer* printer,
+             Signals* signals) {
+  const bool prompted = flags.prompt || !flags.file.empty();
+  const bool interactive = !prompted && terminal.in;
+  const bool lines = !prompted && !interactive && flags.json;
+  std::string prompt = flags.prompt.value_or("");
+  if (!flags.prompt && !interactive && !lines) {
+    const std::string source = flags.file.empty() ? "-" : flags.file;
+    if (const int code = ReadText(source, kMaxPromptBytes, &prompt); code != kExitOk) return code;
+    DropFinalNewline(&prompt);
+  }
+
+  Carried carried;
+  samara_model_options options = flags.run.Options();
+  int code = ConverseOn(flags, options, terminal, utf8, prompt, printer, signals, &carried);
+  if (code != kGoOnWithCpu) return code;
+  options.backend = "cpu";
+  code = ConverseOn(flags, options, terminal, utf8, prompt, printer, signals, &carried);
+  return code == kGoOnWithCpu ? kExitFailed : code;
+}
 int Run(const Flags& flags) {
   if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
   if (flags.raw && (!flags.system.empty() || !flags.tools.empty() || !flags.template_name.empty()))

@@ -61,7 +61,13 @@ int OpenModel(const std::string& path, const samara_model_options& options, Mode
   if (const int code = CheckModelFile(path); code != kExitOk) return code;
   samara_model* opened = nullptr;
   const samara_status status = samara_model_open(path.c_str(), &options, &opened);
-  if (status != SAMARA_OK) return FailLibrary(status, path);
+  if (status != SAMARA_OK) {
+    const std::string_view backend = options.backend == nullptr ? "" : options.backend;
+    const bool chosen = !backend.empty() && backend != "auto" && backend != "cpu";
+    const bool of_device = status == SAMARA_DEVICE_LOST || status == SAMARA_OUT_OF_MEMORY ||
+                           (status == SAMARA_NOT_FOUND && access(path.c_str(), F_OK) == 0);
+    return FailLibrary(status, path, chosen && of_device ? "--backend cpu runs without it" : "");
+  }
   model->reset(opened);
   return kExitOk;
 }

@@ -17,12 +17,13 @@ namespace {
 struct Flags {
   std::string model, other;
   bool memory = false, graph = false, tensors = false, plan = false, verify = false, check = false;
-  bool json = false;
+  bool devices = false, json = false;
   LoadFlags load;
 };
 
 void AddFlags(CLI::App* app, Flags* flags) {
-  app->add_option("FILE", flags->model, "a .samara file")->required();
+  app->add_option("FILE", flags->model, "a .samara file; not needed for --devices");
+  app->add_flag("--devices", flags->devices, "the devices of this machine that can run models");
   app->add_flag("--memory", flags->memory, "every byte that loading would allocate, by name");
   app->add_flag("--graph", flags->graph, "the operators as stored");
   app->add_flag("--tensors", flags->tensors, "the weights: type, shape, place, source");
@@ -43,6 +44,19 @@ void AddFlags(CLI::App* app, Flags* flags) {
 }
 
 int Run(const Flags& flags) {
+  if (flags.model.empty() && !flags.devices) {
+    return Fail(kExitUsage, "FILE is required", "samara-inspect --help lists the flags");
+  }
+  if (flags.model.empty()) {
+    JsonWriter writer;
+    std::string text;
+    if (flags.json) writer.BeginObject();
+    if (flags.json) writer.Key("devices");
+    const int code = PrintDevices(flags.json ? &writer : nullptr, &text);
+    if (flags.json) writer.EndObject();
+    if (flags.json) text = writer.Finish();
+    return WriteAll(text, stdout) ? code : Fail(kExitFailed, "cannot write to standard output");
+  }
   if (const int code = CheckModelFile(flags.model); code != kExitOk) return code;
   PackageReader file, other;
   if (const Status status = file.Open(flags.model); !status.ok()) return FailStatus(status);
@@ -63,9 +77,10 @@ int Run(const Flags& flags) {
     code = std::max(code, print());
   };
   const bool any = flags.memory || flags.graph || flags.tensors || flags.plan || flags.verify ||
-                   flags.check || !flags.other.empty();
+                   flags.check || flags.devices || !flags.other.empty();
   if (json != nullptr) json->BeginObject();
   part(!any, "summary", [&] { return PrintSummary(file, json, &text); });
+  part(flags.devices, "devices", [&] { return PrintDevices(json, &text); });
   part(!any || flags.memory, "memory",
        [&] { return PrintMemory(flags.model, flags.load, json, &text); });
   part(flags.graph, "graph", [&] { return PrintGraph(file, json, &text); });

@@ -28,6 +28,8 @@ int PrintSummary(const PackageReader& file, JsonWriter* json, std::string* text)
 // Every byte that loading would allocate; no weight byte is read.
 int PrintMemory(const std::string& path, const LoadFlags& flags, JsonWriter* json,
                 std::string* text);
+// The devices of this machine, and why some cannot be used.
+int PrintDevices(JsonWriter* json, std::string* text);
 // The stored operators, and the functions that they decompose into.
 int PrintGraph(const PackageReader& file, JsonWriter* json, std::string* text);
 int PrintTensors(const PackageReader& file, JsonWriter* json, std::string* text);

@@ -198,6 +198,7 @@ static void test_model(samara_model* model, const char* path, uint64_t planned) 
   CHECK_STATUS(samara_logits(a, -1, &logits, &n), SAMARA_FAILED_PRECONDITION);
   CHECK_STATUS(samara_run(a), SAMARA_OK);
   CHECK_STATUS(samara_run(a), SAMARA_FAILED_PRECONDITION);
+  CHECK_STATUS(samara_wait(model), SAMARA_OK);
   CHECK(samara_pending(a) == 0 && samara_length(a) == 5 && samara_logits_rows(a) == 1);
   CHECK_STATUS(samara_logits(a, -1, &logits, &n), SAMARA_OK);
   CHECK(n == 320);

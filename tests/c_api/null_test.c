@@ -33,6 +33,7 @@ static void test_no_handle(const char* path) {
   REFUSED(samara_backend_at(0, NULL, &value));
   REFUSED(samara_backend_at(0, &key, NULL));
   REFUSED(samara_devices(NULL, NULL));
+  REFUSED(samara_wait(NULL));
   CHECK(key == NULL && value == NULL);
   CHECK(samara_status_name((samara_status)1000) != NULL);
   CHECK(samara_finish_name((samara_finish)1000) != NULL);

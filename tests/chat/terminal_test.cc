@@ -457,5 +457,36 @@ TEST_CASE("the window may change while a line is typed") {
   CHECK(Said(&pty)[0] == "user: " + std::string(100, 'a') + "bc");
 }
 
+TEST_CASE("terminal: where a device fails, the CPU goes on with the conversation") {
+  const std::vector<std::string> more = {"SAMARA_PLUGIN_PATH=" SAMARA_PLUGIN_FOLDER,
+                                         "SAMARA_TEST_MIRROR=Draw 6"};
+  {
+    Pty pty(Chat({"--backend", "mirror"}), Home("lost", more));
+    REQUIRE(pty.ExpectPrompt());
+    pty.Send("first\r");
+    REQUIRE(pty.ExpectPrompt());
+    pty.Send("second\r");
+    REQUIRE(pty.Expect("Go on with the CPU?"));
+    REQUIRE(pty.ExpectPrompt());
+    pty.Send("\r");
+    REQUIRE(pty.ExpectPrompt());  // the second message has its reply
+    const std::vector<std::string> said = Said(&pty);
+    REQUIRE(said.size() == 4);
+    CHECK(said[0] == "user: first");
+    CHECK(said[2] == "user: second");
+    pty.Send(kCtrlD);
+    CHECK(pty.Wait() == 0);
+  }
+  Pty pty(Chat({"--backend", "mirror"}), Home("lost again", more));
+  REQUIRE(pty.ExpectPrompt());
+  pty.Send("first\r");
+  REQUIRE(pty.ExpectPrompt());
+  pty.Send("second\r");
+  REQUIRE(pty.Expect("Go on with the CPU?"));
+  REQUIRE(pty.ExpectPrompt());
+  pty.Send("n\r");
+  CHECK(pty.Wait() == 1);
+}
+
 }  // namespace
 }  // namespace samara::test

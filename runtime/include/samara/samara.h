@@ -134,7 +134,7 @@ typedef struct samara_model_options {
   uint32_t no_mmap;       /* 1: read the weights into private memory */
   uint32_t decompose;     /* 1: run composite operators by their decomposition (slow) */
   uint32_t keep_values;   /* 1: no reuse of activation memory (for verification) */
-  samara_log_fn log;      /* while opening; NULL: none */
+  samara_log_fn log;      /* while opening and in samara_plan; NULL: none */
   samara_progress_fn progress; /* while opening and in samara_run; NULL: none */
   void* user;                  /* passed to both */
   uint32_t profile;            /* events kept by a profile; 0: no profile, and no time is taken */
@@ -277,7 +277,6 @@ SAMARA_API samara_status samara_detokenize_end(const samara_model* model, samara
 
 /* Name of a template of the package, valid as long as the model: "default" first, then others; NULL past the end. */
 SAMARA_API const char* samara_template_at(const samara_model* model, uint32_t index);
-
 /* Bytes of work area that ordinary conversations of this length need; 0 without a template. */
 SAMARA_API size_t samara_render_work_size(const samara_model* model, size_t json_bytes);
 
