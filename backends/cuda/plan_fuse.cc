@@ -63,8 +63,7 @@ bool Planner::FindHeads(uint32_t linear, Product* product, std::vector<uint32_t>
       members->push_back(static_cast<uint32_t>(next));
       next = OnlyReader(at);
     }
-    const bool written =
-        next >= 0 && OpAt(static_cast<uint32_t>(next)).code == OpCode::kStateWrite;
+    const bool written = next >= 0 && OpAt(static_cast<uint32_t>(next)).code == OpCode::kStateWrite;
     if (written) {
       const Op& write = OpAt(static_cast<uint32_t>(next));
       chain.state = write.inputs[1];
@@ -93,7 +92,8 @@ bool Planner::FindHeads(uint32_t linear, Product* product, std::vector<uint32_t>
     if (chain.begin != covered) return false;
     covered += uint64_t{chain.heads} * chain.dim;
     if (chain.table == kNoValue) continue;
-    if (table != kNoValue && (table != chain.table || interleaved != chain.interleaved)) return false;
+    if (table != kNoValue && (table != chain.table || interleaved != chain.interleaved))
+      return false;
     table = chain.table;
     interleaved = chain.interleaved;
   }
@@ -140,8 +140,7 @@ StatusOr<bool> Planner::FuseProduct(uint32_t i) {
   product.bias = op->inputs.size() > 2 ? op->inputs[2] : kNoValue;
   product.residual = op->inputs.size() > 3 ? op->inputs[3] : kNoValue;
   product.out = op->outputs[0];
-  const Weight& weight =
-      spec_.package->weights[static_cast<size_t>(ValueOf(product.weight).index)];
+  const Weight& weight = spec_.package->weights[static_cast<size_t>(ValueOf(product.weight).index)];
   if (product.norm &&
       MatVecShared(static_cast<uint32_t>(weight.dtype), weight.cols, 1) > kMostShared) {
     return false;
@@ -222,8 +221,7 @@ StatusOr<bool> Planner::FuseHeads(uint32_t i) {
       if (op != nullptr && op->inputs[0] != result) op = nullptr;
     }
     if (op != nullptr && op->code == OpCode::kRope &&
-        (dim == 0 || op->Int(AttrKey::kHeadDim) == dim) &&
-        op->Int(AttrKey::kHeadDim) <= kMostDim) {
+        (dim == 0 || op->Int(AttrKey::kHeadDim) == dim) && op->Int(AttrKey::kHeadDim) <= kMostDim) {
       dim = op->Int(AttrKey::kHeadDim);
       chain.table = op->inputs[1];
       chain.interleaved = op->Int(AttrKey::kInterleaved);
