@@ -33,6 +33,13 @@ Status Failure(cudaError_t error, const char* what) {
     case cudaErrorUnsupportedPtxVersion:
     case cudaErrorDevicesUnavailable:
       return Unsupported("%s: %s (%d)", what, text, number);
+    case cudaErrorInvalidValue:
+    case cudaErrorInvalidConfiguration:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorLaunchOutOfResources:
+    case cudaErrorStreamCaptureUnsupported:
+    case cudaErrorStreamCaptureInvalidated:
+      return Internal("%s: %s (%d)", what, text, number);
     default:
       return Status(StatusCode::kDeviceLost,
                     std::string(what) + ": " + text + " (" + std::to_string(number) + ")");

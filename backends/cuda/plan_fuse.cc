@@ -263,18 +263,13 @@ StatusOr<bool> Planner::FuseHeads(uint32_t i) {
     product.chains.push_back(chain);
     members.insert(members.end(), links.begin(), links.end());
   }
-  // Later operators run early only if everything between them is covered as well.
-  while (!product.chains.empty()) {
-    const uint32_t last = *std::max_element(members.begin(), members.end());
-    bool all = true;
-    for (uint32_t k = i; k <= last; ++k) {
-      all = all && (IsView(k) || done_[k] != 0 ||
-                    std::find(members.begin(), members.end(), k) != members.end());
-    }
-    if (all) break;
-    return false;
-  }
   if (members.size() < 2) return false;
+  // Later operators run early only if everything between them is covered as well.
+  const uint32_t last = *std::max_element(members.begin(), members.end());
+  for (uint32_t k = i; k <= last; ++k) {
+    const bool covered = std::find(members.begin(), members.end(), k) != members.end();
+    if (!IsView(k) && done_[k] == 0 && !covered) return false;
+  }
   product.op = i;
   // A chain's own input may be its output's memory: a warp reads a head before it writes it.
   if (!spec_.values.empty() && spec_.arena_device != 0) {
