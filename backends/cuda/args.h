@@ -32,7 +32,12 @@ struct StepArgs {
   uint32_t tokens, seqs, block_tables, dims;  // offsets
   uint32_t* fault;                            // host-visible: first error that a kernel met
 };
-enum Fault : uint32_t { kNoFault = 0, kFaultGatherRow = 1, kFaultBlock = 2, kFaultNothingVisible = 3 };
+enum Fault : uint32_t {
+  kNoFault = 0,
+  kFaultGatherRow = 1,
+  kFaultBlock = 2,
+  kFaultNothingVisible = 3
+};
 
 // Dimensions are indices into the dimension table. Rows (of the first dimension) are `row_bytes` apart, what lies
 // inside a row is contiguous.
@@ -89,8 +94,8 @@ struct CopyArgs {
   uint32_t code;
   TensorArg out, in;
   uint32_t axis;
-  uint64_t begin;        // slice
-  uint32_t n_before;     // concat: inputs before this one; their dimension indices along the axis
+  uint64_t begin;     // slice
+  uint32_t n_before;  // concat: inputs before this one; their dimension indices along the axis
   uint16_t before[64];
   uint8_t perm[kMaxTensorRank];
 };
@@ -164,9 +169,9 @@ struct PrepareArgs {
   uint32_t norm;
   float eps;
   uint32_t n_rows, cols;
-  uint32_t form;    // 0: int8 blocks; 1: f16, high and low parts, and a scale a row; 2: bf16
-  RowsArg out;      // form 1: high parts
-  RowsArg low;      // form 1
+  uint32_t form;     // 0: int8 blocks; 1: f16, high and low parts, and a scale a row; 2: bf16
+  RowsArg out;       // form 1: high parts
+  RowsArg low;       // form 1
   float* row_scale;  // form 1
 };
 
@@ -174,18 +179,18 @@ struct PrepareArgs {
 
 enum HeadsTarget : uint32_t { kToRows = 0, kToState = 1 };
 struct HeadsSegment {
-  RowsArg in;            // of the segment's first column
-  const float* norm;     // [dim], applied if `normalize`
+  RowsArg in;         // of the segment's first column
+  const float* norm;  // [dim], applied if `normalize`
   uint32_t normalize;
   float eps;
   uint32_t heads, dim;
-  uint32_t rotate;       // 1: by the table
+  uint32_t rotate;  // 1: by the table
   uint32_t target;
   RowsArg out;
   StateArg state;
 };
 struct RotationArg {
-  RowsArg table;  // [T, R]: R/2 cosines, R/2 sines
+  RowsArg table;     // [T, R]: R/2 cosines, R/2 sines
   uint32_t rotated;  // R
   uint32_t interleaved;
 };

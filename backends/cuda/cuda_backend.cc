@@ -117,8 +117,9 @@ class CudaDevice final : public Device {
     std::memset(pinned_, 0, kStepBytes + kAnswerBytes);
     SAMARA_RETURN_IF_ERROR(gpu_.Fill(work_, 0, kStepBytes + kTickets * sizeof(uint32_t)));
     SAMARA_RETURN_IF_ERROR(gpu_.Sync());
-    std::snprintf(description_, sizeof description_, "cuda, %s, compute capability %u.%u, %u multiprocessors",
-                  gpu_.facts().name, gpu_.facts().capability / 10, gpu_.facts().capability % 10,
+    std::snprintf(description_, sizeof description_,
+                  "cuda, %s, compute capability %u.%u, %u multiprocessors", gpu_.facts().name,
+                  gpu_.facts().capability / 10, gpu_.facts().capability % 10,
                   gpu_.facts().multiprocessors);
     return {};
   }
@@ -334,8 +335,9 @@ Status CudaDevice::UploadWeight(uint64_t handle, const Weight& weight,
     return Internal("weight %s has no size in its layout", Quoted(weight.name).c_str());
   }
   if (tile_bytes > kUploadBytes) {
-    return Unsupported("weight %s has tiles of %llu bytes, at most %llu", Quoted(weight.name).c_str(),
-                       static_cast<Ull>(tile_bytes), static_cast<Ull>(kUploadBytes));
+    return Unsupported("weight %s has tiles of %llu bytes, at most %llu",
+                       Quoted(weight.name).c_str(), static_cast<Ull>(tile_bytes),
+                       static_cast<Ull>(kUploadBytes));
   }
   const uint64_t rows_a_piece = kUploadBytes / std::max<uint64_t>(tile_bytes, 1) * tile_rows;
   UploadArgs args = {};
@@ -478,8 +480,9 @@ Status MeasureReadBandwidth(uint64_t bytes, double* bytes_per_second) {
   SAMARA_RETURN_IF_ERROR(gpu.Open());
   void* memory = nullptr;
   SAMARA_RETURN_IF_ERROR(gpu.Allocate(bytes + 256, &memory));
-  BandwidthArgs args = {static_cast<const uint8_t*>(memory), bytes / 16 * 16,
-                        reinterpret_cast<uint32_t*>(static_cast<uint8_t*>(memory) + bytes / 16 * 16)};
+  BandwidthArgs args = {
+      static_cast<const uint8_t*>(memory), bytes / 16 * 16,
+      reinterpret_cast<uint32_t*>(static_cast<uint8_t*>(memory) + bytes / 16 * 16)};
   const Entry entry = FindKernel(Kernel::kBandwidth);
   Launch launch;
   launch.function = entry.function;

@@ -33,6 +33,13 @@ Status Failure(cudaError_t error, const char* what) {
     case cudaErrorUnsupportedPtxVersion:
     case cudaErrorDevicesUnavailable:
       return Unsupported("%s: %s (%d)", what, text, number);
+    case cudaErrorInvalidValue:
+    case cudaErrorInvalidConfiguration:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorLaunchOutOfResources:
+    case cudaErrorStreamCaptureUnsupported:
+    case cudaErrorStreamCaptureInvalidated:
+      return Internal("%s: %s (%d)", what, text, number);
     default:
       return Status(StatusCode::kDeviceLost,
                     std::string(what) + ": " + text + " (" + std::to_string(number) + ")");
@@ -49,10 +56,10 @@ Status Gpu::Check(int error, const char* what) {
   return status;
 }
 
-#define SAMARA_GPU(what, call)                                                                \
-  do {                                                                                        \
-    if (lost_) return Status(StatusCode::kDeviceLost, "the device failed before");            \
-    SAMARA_RETURN_IF_ERROR(Check(static_cast<int>(call), what));                              \
+#define SAMARA_GPU(what, call)                                                     \
+  do {                                                                             \
+    if (lost_) return Status(StatusCode::kDeviceLost, "the device failed before"); \
+    SAMARA_RETURN_IF_ERROR(Check(static_cast<int>(call), what));                   \
   } while (0)
 
 Gpu::~Gpu() {
@@ -179,8 +186,8 @@ Status Gpu::EndCapture(GpuGraph** graph) {
   Status status =
       Check(static_cast<int>(cudaGraphInstantiate(&made.exec, made.graph, 0)), "making a graph");
   if (status.ok()) {
-    status = Check(static_cast<int>(cudaGraphUpload(made.exec, StreamOf(stream_))),
-                   "upload of a graph");
+    status =
+        Check(static_cast<int>(cudaGraphUpload(made.exec, StreamOf(stream_))), "upload of a graph");
   }
   if (!status.ok()) {
     if (made.exec != nullptr) cudaGraphExecDestroy(made.exec);

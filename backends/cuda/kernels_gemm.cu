@@ -7,7 +7,8 @@ namespace {
 
 template <uint32_t kType>
 Entry Int8() {
-  return {SAMARA_ENTRY(GemmArgs, GemmInt8Kernel<kType>), kGemmThreads, 2 * Int8Stage<kType>::kBytes};
+  return {SAMARA_ENTRY(GemmArgs, GemmInt8Kernel<kType>), kGemmThreads,
+          2 * Int8Stage<kType>::kBytes};
 }
 template <uint32_t kType>
 Entry Half() {

@@ -185,7 +185,8 @@ Status Planner::Run() {
       if (id != kNoValue) readers_[static_cast<size_t>(id)].push_back(static_cast<uint32_t>(i));
     }
   }
-  for (const GraphOutput& output : graph_.outputs) is_output_[static_cast<size_t>(output.value)] = 1;
+  for (const GraphOutput& output : graph_.outputs)
+    is_output_[static_cast<size_t>(output.value)] = 1;
   done_.assign(spec_.n_ops, 0);
   draft_.scratch_bytes.assign(spec_.n_ops, 0);
   ChooseForms();
@@ -294,9 +295,10 @@ uint8_t* Planner::Address(ValueId id) const {
   const StepField field = FieldOf(graph_, id);
   if (field != StepField::kNone) {
     const StepLayout& l = *spec_.step_layout;
-    const uint64_t at = field == StepField::kTokenIds    ? l.tokens + offsetof(TokenParams, id)
-                        : field == StepField::kPositions ? l.tokens + offsetof(TokenParams, position)
-                                                         : l.outputs + offsetof(OutputParams, row);
+    const uint64_t at = field == StepField::kTokenIds ? l.tokens + offsetof(TokenParams, id)
+                        : field == StepField::kPositions
+                            ? l.tokens + offsetof(TokenParams, position)
+                            : l.outputs + offsetof(OutputParams, row);
     return request_.shared.step == nullptr ? nullptr : request_.shared.step + at;
   }
   if (spec_.values.empty() || spec_.arena_device == 0) return nullptr;
@@ -307,8 +309,7 @@ uint8_t* Planner::Address(ValueId id) const {
 uint64_t Planner::RowBytes(ValueId id) const {
   const Value& value = ValueOf(id);
   if (value.kind == ValueKind::kWeight) {
-    const MatrixPlan plan =
-        PlanMatrix(spec_.package->weights[static_cast<size_t>(value.index)]);
+    const MatrixPlan plan = PlanMatrix(spec_.package->weights[static_cast<size_t>(value.index)]);
     const bool vector = spec_.package->weights[static_cast<size_t>(value.index)].is_vector;
     return vector ? sizeof(float) : uint64_t{plan.arg.units_per_row} * 16;
   }

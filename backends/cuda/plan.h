@@ -23,9 +23,9 @@ inline constexpr uint64_t kFewRows = 8;
 
 // Memory of a device that all of its partitions share.
 struct SharedMemory {
-  uint8_t* step = nullptr;       // kStepBytes
-  uint32_t* tickets = nullptr;   // kTickets, zero between kernels
-  uint32_t* fault = nullptr;     // host-visible
+  uint8_t* step = nullptr;      // kStepBytes
+  uint32_t* tickets = nullptr;  // kTickets, zero between kernels
+  uint32_t* fault = nullptr;    // host-visible
 };
 inline constexpr uint64_t kStepBytes = uint64_t{2} << 20;
 inline constexpr uint64_t kTickets = 16384;
@@ -47,7 +47,7 @@ struct PlanDraft {
 struct PlanRequest {
   const PartitionSpec* spec = nullptr;
   SharedMemory shared;
-  GpuFacts facts;      // zero in Measure
+  GpuFacts facts;  // zero in Measure
   bool fuse = true;
 };
 
@@ -121,7 +121,7 @@ class Planner {
 
   void ChooseForms();
   Status EmitOp(uint32_t i);
-  Status EmitCore(uint32_t i);        // plan_core.cc
+  Status EmitCore(uint32_t i);  // plan_core.cc
   Status EmitAttention(uint32_t i);
   Status EmitProduct(const Product& product);  // plan_product.cc
   Status EmitGemm(const Product& product, uint64_t rows);
@@ -148,14 +148,14 @@ class Planner {
 
 // A head group: what becomes of some columns of a product, or of a value.
 struct HeadsChain {
-  ValueId in = kNoValue;      // a view of the product's columns, or a value
-  ValueId norm = kNoValue;    // weight of a norm, if normalize
+  ValueId in = kNoValue;    // a view of the product's columns, or a value
+  ValueId norm = kNoValue;  // weight of a norm, if normalize
   bool normalize = false;
   double eps = 0;
-  ValueId table = kNoValue;   // of the rotation
+  ValueId table = kNoValue;  // of the rotation
   int64_t interleaved = 0;
-  ValueId out = kNoValue;     // kToRows
-  ValueId state = kNoValue;   // kToState
+  ValueId out = kNoValue;    // kToRows
+  ValueId state = kNoValue;  // kToState
   uint32_t part = 0;
   uint32_t heads = 0, dim = 0;
   uint64_t begin = 0;  // first column in the product
@@ -168,7 +168,7 @@ struct Planner::Product {
   ValueId norm_weight = kNoValue;
   double eps = 0;
   uint32_t epilogue = kStore;
-  int64_t activation = 0;  // kGlu
+  int64_t activation = 0;          // kGlu
   std::vector<HeadsChain> chains;  // kHeads, by ascending columns
 };
 

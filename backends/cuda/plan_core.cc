@@ -205,9 +205,8 @@ Status Planner::EmitCore(uint32_t i) {
       if (table.kind == ValueKind::kWeight) {
         const Weight& weight = spec_.package->weights[static_cast<size_t>(table.index)];
         args.matrix = BindMatrix(
-            weight, spec_.weights.empty()
-                        ? 0
-                        : spec_.weights[static_cast<size_t>(table.index)].device);
+            weight,
+            spec_.weights.empty() ? 0 : spec_.weights[static_cast<size_t>(table.index)].device);
       } else {
         SAMARA_RETURN_IF_ERROR(Tensor(op.inputs[0], &args.table));
       }
@@ -227,8 +226,8 @@ Status Planner::EmitCore(uint32_t i) {
       StateReadArgs args = {};
       args.step = Step();
       SAMARA_RETURN_IF_ERROR(Tensor(out, &args.out));
-      SAMARA_ASSIGN_OR_RETURN(
-          args.state, StateOf(op.inputs[0], static_cast<uint32_t>(op.Int(AttrKey::kPart))));
+      SAMARA_ASSIGN_OR_RETURN(args.state,
+                              StateOf(op.inputs[0], static_cast<uint32_t>(op.Int(AttrKey::kPart))));
       Emit(i, FindKernel(Kernel::kStateRead), Blocks(n, 256), 1, 0, args);
       return {};
     }

@@ -63,8 +63,7 @@ bool Planner::FindHeads(uint32_t linear, Product* product, std::vector<uint32_t>
       members->push_back(static_cast<uint32_t>(next));
       next = OnlyReader(at);
     }
-    const bool written =
-        next >= 0 && OpAt(static_cast<uint32_t>(next)).code == OpCode::kStateWrite;
+    const bool written = next >= 0 && OpAt(static_cast<uint32_t>(next)).code == OpCode::kStateWrite;
     if (written) {
       const Op& write = OpAt(static_cast<uint32_t>(next));
       chain.state = write.inputs[1];
@@ -93,7 +92,8 @@ bool Planner::FindHeads(uint32_t linear, Product* product, std::vector<uint32_t>
     if (chain.begin != covered) return false;
     covered += uint64_t{chain.heads} * chain.dim;
     if (chain.table == kNoValue) continue;
-    if (table != kNoValue && (table != chain.table || interleaved != chain.interleaved)) return false;
+    if (table != kNoValue && (table != chain.table || interleaved != chain.interleaved))
+      return false;
     table = chain.table;
     interleaved = chain.interleaved;
   }
@@ -140,8 +140,7 @@ StatusOr<bool> Planner::FuseProduct(uint32_t i) {
   product.bias = op->inputs.size() > 2 ? op->inputs[2] : kNoValue;
   product.residual = op->inputs.size() > 3 ? op->inputs[3] : kNoValue;
   product.out = op->outputs[0];
-  const Weight& weight =
-      spec_.package->weights[static_cast<size_t>(ValueOf(product.weight).index)];
+  const Weight& weight = spec_.package->weights[static_cast<size_t>(ValueOf(product.weight).index)];
   if (product.norm &&
       MatVecShared(static_cast<uint32_t>(weight.dtype), weight.cols, 1) > kMostShared) {
     return false;
@@ -222,8 +221,7 @@ StatusOr<bool> Planner::FuseHeads(uint32_t i) {
       if (op != nullptr && op->inputs[0] != result) op = nullptr;
     }
     if (op != nullptr && op->code == OpCode::kRope &&
-        (dim == 0 || op->Int(AttrKey::kHeadDim) == dim) &&
-        op->Int(AttrKey::kHeadDim) <= kMostDim) {
+        (dim == 0 || op->Int(AttrKey::kHeadDim) == dim) && op->Int(AttrKey::kHeadDim) <= kMostDim) {
       dim = op->Int(AttrKey::kHeadDim);
       chain.table = op->inputs[1];
       chain.interleaved = op->Int(AttrKey::kInterleaved);
@@ -265,18 +263,13 @@ StatusOr<bool> Planner::FuseHeads(uint32_t i) {
     product.chains.push_back(chain);
     members.insert(members.end(), links.begin(), links.end());
   }
-  // Later operators run early only if everything between them is covered as well.
-  while (!product.chains.empty()) {
-    const uint32_t last = *std::max_element(members.begin(), members.end());
-    bool all = true;
-    for (uint32_t k = i; k <= last; ++k) {
-      all = all && (IsView(k) || done_[k] != 0 ||
-                    std::find(members.begin(), members.end(), k) != members.end());
-    }
-    if (all) break;
-    return false;
-  }
   if (members.size() < 2) return false;
+  // Later operators run early only if everything between them is covered as well.
+  const uint32_t last = *std::max_element(members.begin(), members.end());
+  for (uint32_t k = i; k <= last; ++k) {
+    const bool covered = std::find(members.begin(), members.end(), k) != members.end();
+    if (!IsView(k) && done_[k] == 0 && !covered) return false;
+  }
   product.op = i;
   // A chain's own input may be its output's memory: a warp reads a head before it writes it.
   if (!spec_.values.empty() && spec_.arena_device != 0) {

@@ -120,8 +120,7 @@ Status Planner::EmitProduct(const Product& product) {
     uint8_t* scratch = Scratch(product.op, rows * QuantizedRowBytes(weight.cols));
     if (args.source == kSourceQuantized) {
       const RowsArg out = {scratch, QuantizedRowBytes(weight.cols)};
-      SAMARA_RETURN_IF_ERROR(
-          EmitQuantize(product.op, product.x, kNoValue, 0, false, out, rows));
+      SAMARA_RETURN_IF_ERROR(EmitQuantize(product.op, product.x, kNoValue, 0, false, out, rows));
       args.x = out;
     }
   }
@@ -169,8 +168,7 @@ Status Planner::EmitGemm(const Product& product, uint64_t rows) {
   if (type >= kQ8_0 && !KeptQuantized(product.x)) {
     args.x.row_bytes = QuantizedRowBytes(weight.cols);
     args.x.data = Scratch(product.op, rows * args.x.row_bytes);
-    SAMARA_RETURN_IF_ERROR(
-        EmitQuantize(product.op, product.x, kNoValue, 0, false, args.x, rows));
+    SAMARA_RETURN_IF_ERROR(EmitQuantize(product.op, product.x, kNoValue, 0, false, args.x, rows));
   } else if (type == kF16 || type == kBF16) {
     PrepareArgs prepare = {};
     prepare.step = Step();

@@ -1,6 +1,7 @@
 // libsamara_cuda.so.
-#include "backends/cuda/cuda_backend.h"
 #include "runtime/plugin.h"
+
+#include "backends/cuda/cuda_backend.h"
 
 namespace samara::cuda {
 namespace {

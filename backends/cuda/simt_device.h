@@ -128,10 +128,9 @@ SAMARA_DEVICE void MmaInt8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32
   for (int k = 0; k < 2; ++k) {
     SAMARA_UNROLL
     for (int m = 0; m < 2; ++m) {
-      asm volatile(
-          "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
-          : "+r"(c[2 * m]), "+r"(c[2 * m + 1])
-          : "r"(a[2 * k + m]), "r"(b[k]));
+      asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+                   : "+r"(c[2 * m]), "+r"(c[2 * m + 1])
+                   : "r"(a[2 * k + m]), "r"(b[k]));
     }
   }
 #endif
@@ -179,9 +178,7 @@ SAMARA_DEVICE float FloatOfHalf(uint16_t bits) { return __half2float(__ushort_as
 SAMARA_DEVICE uint16_t HalfOfFloat(float x) { return __half_as_ushort(__float2half_rn(x)); }
 SAMARA_DEVICE float FloatOfBits(uint32_t bits) { return __uint_as_float(bits); }
 SAMARA_DEVICE uint32_t BitsOfFloat(float x) { return __float_as_uint(x); }
-SAMARA_DEVICE uint16_t Bf16OfFloat(float x) {
-  return __bfloat16_as_ushort(__float2bfloat16_rn(x));
-}
+SAMARA_DEVICE uint16_t Bf16OfFloat(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }
 
 SAMARA_DEVICE float Fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 SAMARA_DEVICE float SquareRoot(float x) { return __fsqrt_rn(x); }

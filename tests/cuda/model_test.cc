@@ -264,15 +264,14 @@ TEST_CASE("draws on the device are those of the sampler") {
     const auto address = reinterpret_cast<uintptr_t>(work.data());
     void* aligned = reinterpret_cast<void*>((address + 63) & ~uintptr_t{63});
     int different = 0, drawn = 0;
-    for (const SamplingParams& base : {SamplingParams{.temperature = 0},
-                                       SamplingParams{.temperature = 1},
-                                       SamplingParams{.temperature = 0.7f, .top_k = 5},
-                                       SamplingParams{.temperature = 1.3f, .top_p = 0.8f},
-                                       SamplingParams{.temperature = 1, .min_p = 0.1f},
-                                       SamplingParams{.temperature = 0.9f, .top_k = 40,
-                                                      .top_p = 0.9f, .min_p = 0.05f},
-                                       SamplingParams{.temperature = 2, .top_k = 1},
-                                       SamplingParams{.temperature = 1, .top_p = 1e-6f}}) {
+    for (const SamplingParams& base :
+         {SamplingParams{.temperature = 0}, SamplingParams{.temperature = 1},
+          SamplingParams{.temperature = 0.7f, .top_k = 5},
+          SamplingParams{.temperature = 1.3f, .top_p = 0.8f},
+          SamplingParams{.temperature = 1, .min_p = 0.1f},
+          SamplingParams{.temperature = 0.9f, .top_k = 40, .top_p = 0.9f, .min_p = 0.05f},
+          SamplingParams{.temperature = 2, .top_k = 1},
+          SamplingParams{.temperature = 1, .top_p = 1e-6f}}) {
       Pcg32 generator;
       generator.Seed(17);
       for (int i = 0; i < 12; ++i) {

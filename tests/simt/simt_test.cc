@@ -1,4 +1,6 @@
 // The emulation itself: what it computes, and that it notices what a GPU would hang on or hide.
+#include "backends/cuda/simt.h"
+
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -6,7 +8,6 @@
 #include <vector>
 
 #include "backends/cuda/kernel_table.h"
-#include "backends/cuda/simt.h"
 #include "tests/support/random.h"
 
 namespace samara::cuda {
@@ -83,9 +84,7 @@ SAMARA_KERNEL(64, HalfBarrierKernel, Args) {
 SAMARA_KERNEL(32, MissingLaneKernel, Args) {
   if (Tid() != 7) a.out[Tid()] = WarpSum(1.0f);
 }
-SAMARA_KERNEL(32, MixedKernel, Args) {
-  a.out[Tid()] = Tid() < 16 ? WarpSum(1.0f) : WarpMax(1.0f);
-}
+SAMARA_KERNEL(32, MixedKernel, Args) { a.out[Tid()] = Tid() < 16 ? WarpSum(1.0f) : WarpMax(1.0f); }
 
 TEST_CASE("divergent barriers and warp operations are errors, and the next kernel runs") {
   std::vector<float> out(64);
@@ -134,7 +133,8 @@ SAMARA_KERNEL(32, Int8Kernel, Args) {
   const uint32_t n[2] = {a.b[g * 8 + w], a.b[g * 8 + 4 + w]};
   int32_t c[4] = {1, 2, 3, 4};
   MmaInt8(c, m, n);
-  for (uint32_t i = 0; i < 4; ++i) a.ints[(g + i / 2 * 8) * 8 + 2 * w + i % 2] = c[i] - 1 - static_cast<int32_t>(i);
+  for (uint32_t i = 0; i < 4; ++i)
+    a.ints[(g + i / 2 * 8) * 8 + 2 * w + i % 2] = c[i] - 1 - static_cast<int32_t>(i);
 }
 SAMARA_KERNEL(32, HalfKernel, Args) {
   const uint32_t g = Lane() / 4, w = Lane() % 4;
@@ -149,8 +149,10 @@ SAMARA_KERNEL(32, HalfKernel, Args) {
 TEST_CASE("tensor cores multiply matrices whose fragments are laid out by the PTX ISA") {
   test::Random random(9);
   int8_t a[16][32], b[8][32];
-  for (auto& row : a) for (int8_t& x : row) x = static_cast<int8_t>(random.Below(256));
-  for (auto& row : b) for (int8_t& x : row) x = static_cast<int8_t>(random.Below(256));
+  for (auto& row : a)
+    for (int8_t& x : row) x = static_cast<int8_t>(random.Below(256));
+  for (auto& row : b)
+    for (int8_t& x : row) x = static_cast<int8_t>(random.Below(256));
   std::vector<uint32_t> a_words(16 * 8), b_words(8 * 8);
   std::memcpy(a_words.data(), a, sizeof a);
   std::memcpy(b_words.data(), b, sizeof b);
@@ -169,8 +171,10 @@ TEST_CASE("tensor cores multiply matrices whose fragments are laid out by the PT
   }
 
   uint16_t x[16][16], y[8][16];
-  for (auto& row : x) for (uint16_t& v : row) v = HalfFromFloat(random.Normal());
-  for (auto& row : y) for (uint16_t& v : row) v = HalfFromFloat(random.Normal());
+  for (auto& row : x)
+    for (uint16_t& v : row) v = HalfFromFloat(random.Normal());
+  for (auto& row : y)
+    for (uint16_t& v : row) v = HalfFromFloat(random.Normal());
   std::memcpy(a_words.data(), x, sizeof x);
   std::memcpy(b_words.data(), y, sizeof y);
   std::vector<float> out(128);
@@ -179,7 +183,8 @@ TEST_CASE("tensor cores multiply matrices whose fragments are laid out by the PT
   for (size_t r = 0; r < 16; ++r) {
     for (size_t c = 0; c < 8; ++c) {
       double sum = 0;
-      for (size_t k = 0; k < 16; ++k) sum += double{FloatFromHalf(x[r][k])} * FloatFromHalf(y[c][k]);
+      for (size_t k = 0; k < 16; ++k)
+        sum += double{FloatFromHalf(x[r][k])} * FloatFromHalf(y[c][k]);
       CHECK(out[r * 8 + c] == doctest::Approx(sum).epsilon(1e-6));
     }
   }

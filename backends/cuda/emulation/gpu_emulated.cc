@@ -4,8 +4,8 @@
 #include <cstring>
 #include <new>
 
-#include "backends/cuda/simt.h"
 #include "backends/cuda/gpu.h"
+#include "backends/cuda/simt.h"
 
 namespace samara::cuda {
 

@@ -1,5 +1,3 @@
-#include "backends/cuda/simt.h"
-
 #include <setjmp.h>
 #include <ucontext.h>
 
@@ -9,6 +7,8 @@
 #include <new>
 #include <vector>
 
+#include "backends/cuda/simt.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define SAMARA_FIBER_ASAN 1
 #elif defined(__has_feature)
@@ -17,7 +17,10 @@
 #endif
 #endif
 #ifdef SAMARA_FIBER_ASAN
-#include <sanitizer/common_interface_defs.h>
+// Of the sanitizer's run-time library (sanitizer/common_interface_defs.h).
+extern "C" void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom, size_t bytes);
+extern "C" void __sanitizer_finish_switch_fiber(void* fake_stack, const void** old_bottom,
+                                                size_t* old_bytes);
 #endif
 
 namespace samara::cuda::emulation {
@@ -262,8 +265,8 @@ const char* Machine::Run(KernelFunction kernel, const void* args, uint32_t grid_
   main_.started = true;
   // A block of its own for each launch: the sanitizer sees what lies outside of it.
   std::unique_ptr<uint8_t, void (*)(uint8_t*)> shared(
-      static_cast<uint8_t*>(::operator new(std::max(shared_bytes, 1u), std::align_val_t{128})),
-      [](uint8_t* p) { ::operator delete(p, std::align_val_t{128}); });
+      static_cast<uint8_t*>(::operator new (std::max(shared_bytes, 1u), std::align_val_t{128})),
+      [](uint8_t* p) { ::operator delete (p, std::align_val_t{128}); });
   for (uint32_t y = 0; y < grid_y; ++y) {
     for (uint32_t x = 0; x < grid_x; ++x) {
       std::memset(shared.get(), 0xff, shared_bytes);  // NaN: nobody may count on zeros

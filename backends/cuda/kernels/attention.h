@@ -22,7 +22,9 @@ inline constexpr uint32_t kAttentionWork = kMaxAttentionDim + kBlockSlots + kAtt
 inline constexpr uint32_t kMinSplitChunks = 2;
 
 template <uint32_t kType>
-inline constexpr uint32_t kStateVector = kType == kF32 ? 4 : kType == kF16 ? 8 : 16;  // elements of 16 bytes
+inline constexpr uint32_t kStateVector = kType == kF32   ? 4
+                                         : kType == kF16 ? 8
+                                                         : 16;  // elements of 16 bytes
 
 // Element e of 16 loaded bytes, without a scale.
 template <uint32_t kType>

@@ -55,8 +55,7 @@ SAMARA_DEVICE void MultiplyHalfStep(const uint8_t* stage, uint32_t step, uint32_
   }
   SAMARA_UNROLL
   for (uint32_t n = 0; n < 4; ++n) {
-    const uint8_t* x =
-        stage + kHalfPart + (warp_x + n * 8 + g) * kHalfRowBytes + step * 32 + w * 4;
+    const uint8_t* x = stage + kHalfPart + (warp_x + n * 8 + g) * kHalfRowBytes + step * 32 + w * 4;
     const uint32_t words[2] = {Word(x), Word(x + 16)};
     SAMARA_UNROLL
     for (uint32_t m = 0; m < 2; ++m) {
@@ -140,8 +139,8 @@ SAMARA_KERNEL(kGemmFloatThreads, GemmFloatKernel, GemmArgs) {
       for (uint32_t i = 0; i < 4; ++i) {
         SAMARA_UNROLL
         for (uint32_t j = 0; j < 4; ++j) {
-          acc[i][j] =
-              Fma(w_tile[k * kGemmFloatRow + r0 + i], x_tile[k * kGemmFloatRow + t0 + j], acc[i][j]);
+          acc[i][j] = Fma(w_tile[k * kGemmFloatRow + r0 + i], x_tile[k * kGemmFloatRow + t0 + j],
+                          acc[i][j]);
         }
       }
     }

@@ -18,7 +18,7 @@ namespace samara::cuda {
 
 inline constexpr uint32_t kGemmTile = 64;
 inline constexpr uint32_t kGemmThreads = 128;
-inline constexpr uint32_t kStageBlocks = 4;  // of 32 columns
+inline constexpr uint32_t kStageBlocks = 4;          // of 32 columns
 inline constexpr uint32_t kMagicBits = 0x4b400000u;  // 1.5 * 2^23
 
 // Offsets in a stage.
@@ -134,7 +134,8 @@ SAMARA_DEVICE void MultiplyInt8Block(const uint8_t* stage, uint32_t block, uint3
     SAMARA_UNROLL
     for (uint32_t e = 0; e < 2; ++e) {
       const uint32_t t = warp_x + n * 8 + 2 * w + e;
-      const QuantMeta meta = reinterpret_cast<const QuantMeta*>(stage + S::kMeta)[t * kStageBlocks + block];
+      const QuantMeta meta =
+          reinterpret_cast<const QuantMeta*>(stage + S::kMeta)[t * kStageBlocks + block];
       scale[e] = meta.scale;
       sum[e] = static_cast<float>(meta.sum);
       shift[e] = FloatOfBits(kMagicBits) + static_cast<float>(C::kOffset * meta.sum);

@@ -10,14 +10,15 @@ namespace samara::cuda {
 template <uint32_t kType>
 struct Codec {
   static constexpr bool kQuantized = kType >= kQ8_0;
-  static constexpr bool kBytes = kType == kQ8_0;                    // 8-bit quants
-  static constexpr bool kHigh = kType == kQ5_0 || kType == kQ5_1;   // a fifth bit
+  static constexpr bool kBytes = kType == kQ8_0;                   // 8-bit quants
+  static constexpr bool kHigh = kType == kQ5_0 || kType == kQ5_1;  // a fifth bit
   static constexpr bool kMinimum = kType == kQ4_1 || kType == kQ5_1;
   static constexpr int kOffset = kType == kQ4_0 ? 8 : kType == kQ5_0 ? 16 : 0;
   // Columns of a 16-byte unit.
-  static constexpr uint32_t kUnit = kType == kF32 ? 4 : kType == kF16 || kType == kBF16 ? 8
-                                    : kType == kQ8_0                                  ? 16
-                                                                                      : 32;
+  static constexpr uint32_t kUnit = kType == kF32                     ? 4
+                                    : kType == kF16 || kType == kBF16 ? 8
+                                    : kType == kQ8_0                  ? 16
+                                                                      : 32;
 };
 SAMARA_DEVICE bool HasMinimum(uint32_t type) { return type == kQ4_1 || type == kQ5_1; }
 SAMARA_DEVICE bool HasHighBits(uint32_t type) { return type == kQ5_0 || type == kQ5_1; }

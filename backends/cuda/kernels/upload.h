@@ -49,7 +49,9 @@ SAMARA_KERNEL(256, UploadKernel, UploadArgs) {
     const uint32_t r = static_cast<uint32_t>(i / a.to.units_per_row);
     const uint32_t unit = static_cast<uint32_t>(i % a.to.units_per_row);
     const bool row_major = static_cast<Layout>(a.layout) == Layout::kRowMajor;
-    const uint32_t tile_rows = row_major ? 1 : static_cast<Layout>(a.layout) == Layout::kRows16 ? 16 : 32;
+    const uint32_t tile_rows = row_major                                          ? 1
+                               : static_cast<Layout>(a.layout) == Layout::kRows16 ? 16
+                                                                                  : 32;
     const uint8_t* tile = a.raw + r / tile_rows * a.tile_bytes;
     const uint32_t lane = r % tile_rows;
     const uint64_t row = static_cast<uint64_t>(a.first_row) + r;
@@ -66,7 +68,8 @@ SAMARA_KERNEL(256, UploadKernel, UploadArgs) {
       uint32_t scale = 0, high_bits = 0;
       if (row_major) {
         const uint32_t header = minimum ? 4 : 2;
-        const uint64_t at = static_cast<uint64_t>(block) * (header + (high ? 4 : 0) + (bytes ? 32 : 16));
+        const uint64_t at =
+            static_cast<uint64_t>(block) * (header + (high ? 4 : 0) + (bytes ? 32 : 16));
         scale = minimum ? Bytes4(tile, at) : Bytes2(tile, at);
         if (high) high_bits = Bytes4(tile, at + header);
         const uint64_t quants = at + header + (high ? 4 : 0);
