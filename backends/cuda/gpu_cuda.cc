@@ -85,7 +85,8 @@ Status Gpu::List(std::vector<GpuFacts>* devices) {
       return Failure(got, "properties of a CUDA device");
     }
     GpuFacts facts;
-    std::snprintf(facts.name, sizeof facts.name, "%s", properties.name);
+    std::snprintf(facts.name, sizeof facts.name, "%.*s", static_cast<int>(sizeof facts.name) - 1,
+                  properties.name);
     facts.multiprocessors = static_cast<uint32_t>(properties.multiProcessorCount);
     facts.capability = static_cast<uint32_t>(properties.major * 10 + properties.minor);
     facts.memory_bytes = properties.totalGlobalMem;
