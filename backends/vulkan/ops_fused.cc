@@ -1,0 +1,106 @@
+// Normalization, rotary embeddings, gates.
+#include "backends/vulkan/plan.h"
+
+namespace samara::vulkan {
+
+Status Builder::RmsNorm(uint32_t index, const Op& op) {
+  View x, y;
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
+  const bool weighted = op.inputs.size() > 1 && op.inputs[1] != kNoValue;
+  View w;
+  if (weighted) SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[1], &w));
+  if (device_ == nullptr) return Status();
+  const uint32_t n = static_cast<uint32_t>(x.capacity[1]);
+  const int64_t group = op.Int(AttrKey::kGroup);
+  const uint32_t run = group > 0 ? static_cast<uint32_t>(group) : n;
+  const uint32_t lanes = run <= 64 ? 32 : run <= 512 ? 64 : 256;
+  Dispatch& d = Add(index, facts().subgroup ? Shader::rms_norm_subgroup : Shader::rms_norm,
+                    {lanes, weighted ? 1u : 0u});
+  uint32_t rest = 0;
+  SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(x.stride / 4));
+  rest = 0;
+  SAMARA_RETURN_IF_ERROR(weighted ? BindView(&d, w, false, &rest) : BindNothing(&d));
+  d.Push(rest / 4);
+  SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(y.stride / 4));
+  d.Push(run);
+  d.PushFloat(static_cast<float>(op.Float(AttrKey::kEps)));
+  d.groups[0] = Extent::Of(run == 0 ? 0 : n / run);
+  d.groups[1] = Extent::Rows(x.dims[0]);
+  d.cost = x.range;
+  return Status();
+}
+
+Status Builder::RopeTable(uint32_t index, const Op& op) {
+  View positions, frequencies, y;
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &positions));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[1], &frequencies));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
+  if (device_ == nullptr) return Status();
+  Dispatch& d = Add(index, Shader::rope_table, {64});
+  uint32_t rest = 0;
+  SAMARA_RETURN_IF_ERROR(BindView(&d, positions, false, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(positions.stride / 4));
+  SAMARA_RETURN_IF_ERROR(BindView(&d, frequencies, false, &rest));
+  d.Push(rest / 4);
+  SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(y.stride / 4));
+  d.Push(static_cast<uint32_t>(y.capacity[1] / 2));
+  d.PushFloat(static_cast<float>(op.Float(AttrKey::kFactor, 1)));
+  d.Push(y.dims[0]);
+  SpanElements(&d, y);
+  return Status();
+}
+
+Status Builder::Rope(uint32_t index, const Op& op) {
+  View x, table, y;
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[1], &table));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
+  if (device_ == nullptr) return Status();
+  Dispatch& d = Add(index, Shader::rope, {64});
+  uint32_t rest = 0;
+  SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(x.stride / 4));
+  SAMARA_RETURN_IF_ERROR(BindView(&d, table, false, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(table.stride / 4));
+  SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(y.stride / 4));
+  d.Push(static_cast<uint32_t>(op.Int(AttrKey::kHeadDim)));
+  d.Push(static_cast<uint32_t>(table.capacity[1] / 2));
+  d.Push(static_cast<uint32_t>(op.Int(AttrKey::kInterleaved)));
+  d.Push(static_cast<uint32_t>(x.capacity[1] / static_cast<uint64_t>(op.Int(AttrKey::kHeadDim))));
+  d.Push(x.dims[0]);
+  SpanElements(&d, y);
+  return Status();
+}
+
+Status Builder::Glu(uint32_t index, const Op& op) {
+  View x, y;
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
+  if (device_ == nullptr) return Status();
+  Dispatch& d = Add(index, Shader::glu, {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation))});
+  uint32_t rest = 0;
+  SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(x.stride / 4));
+  SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(y.stride / 4));
+  d.Push(static_cast<uint32_t>(y.capacity[1]));
+  d.Push(y.dims[0]);
+  SpanElements(&d, y);
+  return Status();
+}
+
+}  // namespace samara::vulkan

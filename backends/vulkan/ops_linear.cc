@@ -1,0 +1,143 @@
+// Products with weights.
+#include <algorithm>
+
+#include "backends/vulkan/plan.h"
+#include "backends/vulkan/weights.h"
+
+namespace samara::vulkan {
+namespace {
+
+using Ull = unsigned long long;
+
+constexpr uint32_t kVectorTokens = 8;  // up to so many tokens a product is one of vectors
+
+}  // namespace
+
+Int8View Int8View::At(uint64_t handle, uint64_t offset, uint64_t rows, uint64_t cols) {
+  Int8View view;
+  const auto blocks = static_cast<uint32_t>((cols + 31) / 32);
+  view.handle = handle;
+  view.offset = offset;
+  view.rows = rows;
+  view.row_words = blocks * 8;
+  view.row_scales = blocks * 2;
+  view.scales = offset + rows * view.row_words * 4;
+  return view;
+}
+
+Status Builder::BindInt8(Dispatch* d, const Int8View& x, bool write) {
+  uint32_t rest = 0;
+  SAMARA_RETURN_IF_ERROR(Bind(d, x.handle, x.offset, x.bytes(), write, &rest));
+  d->Push(rest / 4);
+  d->Push(x.row_words);
+  d->Push(static_cast<uint32_t>((rest + x.scales - x.offset) / 4));
+  d->Push(x.row_scales);
+  return Status();
+}
+
+Status Builder::Quantize(uint32_t index, const View& x, const Int8View& to) {
+  Dispatch& d = Add(index, Shader::quantize, {32});
+  uint32_t rest = 0;
+  SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(x.stride / 4));
+  d.Push(static_cast<uint32_t>(x.capacity[1]));
+  SAMARA_RETURN_IF_ERROR(BindInt8(&d, to, true));
+  d.groups[0] = Extent::Of(to.row_words / 8);
+  d.groups[1] = Extent::Rows(x.dims[0]);
+  d.cost = x.range;
+  return Status();
+}
+
+Status Builder::Linear(uint32_t index, const Op& op) {
+  View x, y, bias, residual;
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
+  const Value& matrix = spec_.graph->values[static_cast<size_t>(op.inputs[1])];
+  if (matrix.kind != ValueKind::kWeight) {
+    return Unsupported("a product with a matrix that is no weight");
+  }
+  const Weight& weight = spec_.package->weights[static_cast<size_t>(matrix.index)];
+  const bool quantized = FindDType(weight.dtype)->is_quantized;
+  Int8View blocks = Int8View::At(0, 0, x.capacity[0], x.capacity[1]);
+  if (quantized) scratch_bytes[index] = blocks.bytes();
+  const bool has_bias = op.inputs.size() > 2 && op.inputs[2] != kNoValue;
+  const bool has_residual = op.inputs.size() > 3 && op.inputs[3] != kNoValue;
+  if (has_bias) SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[2], &bias));
+  if (has_residual) SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[3], &residual));
+  if (device_ == nullptr) return Status();
+
+  const WeightBinding& binding = spec_.weights[static_cast<size_t>(matrix.index)];
+  const WeightLayout layout = LayoutOf(weight, *binding.placement);
+  const bool int8 = quantized && facts().int8;
+  if (int8) {
+    blocks = Int8View::At(spec_.arena_device, spec_.scratch_offsets[index], x.capacity[0],
+                          x.capacity[1]);
+    SAMARA_RETURN_IF_ERROR(Quantize(index, x, blocks));
+  }
+  const uint64_t tokens = x.capacity[0];
+  const bool tiles = facts().tiles && tokens > kVectorTokens;
+  uint32_t each = 1;  // tokens of a workgroup, or of a lane of a tile
+  if (tiles) {
+    each = tokens > 32 ? 4 : tokens > 16 ? 2 : 1;
+  } else {
+    while (each < tokens && each < kVectorTokens) each *= 2;
+  }
+  // Rows that one binding holds; whole workgroups.
+  const uint64_t unit = tiles ? 4 : 1;
+  const uint64_t most =
+      (facts().max_range - facts().min_alignment) / layout.tile_bytes / unit * unit;
+  if (most == 0) {
+    return Unsupported("vulkan: %llu rows of weight %s have %llu bytes, this device binds %llu",
+                       static_cast<Ull>(unit * kTileRows), Quoted(weight.name).c_str(),
+                       static_cast<Ull>(unit * layout.tile_bytes),
+                       static_cast<Ull>(facts().max_range));
+  }
+  const Shader shader = tiles ? (facts().int_dot ? Shader::matmul_int_dot : Shader::matmul)
+                              : (facts().int_dot ? Shader::matvec_int_dot : Shader::matvec);
+  for (uint64_t first = 0; first < layout.tiles; first += most) {
+    const uint64_t n = std::min(most, layout.tiles - first);
+    const uint64_t rows = std::min(n * kTileRows, weight.rows - first * kTileRows);
+    Dispatch& d = Add(index, shader, {});
+    for (uint32_t word : layout.Words()) d.Push(word);
+    uint32_t rest = 0, scales = 0, row_scales = 0;
+    SAMARA_RETURN_IF_ERROR(Bind(&d, binding.device, first * layout.tile_bytes,
+                                n * layout.tile_bytes, false, &rest));
+    d.Push(rest / 4);
+    bool aligned = false;
+    if (int8) {
+      SAMARA_RETURN_IF_ERROR(BindInt8(&d, blocks, false));
+    } else {
+      SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
+      d.Push(rest / 4);
+      d.Push(static_cast<uint32_t>(x.stride / 4));
+      d.Push(scales);
+      d.Push(row_scales);
+      aligned = rest % 16 == 0 && x.stride % 16 == 0 && x.capacity[1] % layout.chunk_values == 0;
+    }
+    rest = 0;
+    SAMARA_RETURN_IF_ERROR(has_bias ? BindView(&d, bias, false, &rest) : BindNothing(&d));
+    d.Push(rest / 4);
+    rest = 0;
+    SAMARA_RETURN_IF_ERROR(has_residual ? BindView(&d, residual, false, &rest) : BindNothing(&d));
+    d.Push(rest / 4);
+    d.Push(static_cast<uint32_t>(residual.stride / 4));
+    SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+    d.Push(rest / 4);
+    d.Push(static_cast<uint32_t>(y.stride / 4));
+    d.Push(static_cast<uint32_t>(rows));
+    d.Push(static_cast<uint32_t>(first * kTileRows));
+    d.Push(static_cast<uint32_t>(weight.cols));
+    d.Push(x.dims[0]);
+    // Lanes for all chunks of a row, few rounds of the loop where rows are short.
+    const uint32_t lanes = layout.chunks > 8 ? 128 : 64;
+    d.constants = {tiles ? 256 : lanes, static_cast<uint32_t>(weight.dtype), each, int8 ? 1u : 0u,
+                   has_bias ? 1u : 0u, has_residual ? 1u : 0u, aligned ? 1u : 0u};
+    d.groups[0] = Extent::Of(static_cast<uint32_t>((n + unit - 1) / unit));
+    d.groups[1] = Extent::Rows(x.dims[0], tiles ? 16 * each : each);
+    d.cost = 2 * rows * weight.cols * tokens;
+  }
+  return Status();
+}
+
+}  // namespace samara::vulkan
