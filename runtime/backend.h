@@ -132,6 +132,8 @@ struct PartitionSpec {
   uint64_t arena_device = 0;
   // Scratch of op i of the range starts at scratch_offsets[i] in the arena (its lifetime is that op).
   std::span<const uint64_t> scratch_offsets;
+  // Every value can be read after Run, so no operator is fused away. A hint for Compile: measures do not depend on it.
+  bool keep_values = false;
   // nullptr: nobody asks, and Run takes no time. What Compile retains must not depend on it.
   ProfileSink* profile = nullptr;
 };

@@ -448,6 +448,7 @@ PartitionSpec SpecOf(const LowerRequest& request, const LoweredGraph& lowered) {
   spec.max_outputs = request.max_outputs;
   spec.step_layout = request.step_layout;
   spec.kv_type = request.kv_type;
+  spec.keep_values = request.keep_values;
   spec.n_threads = request.n_threads;
   spec.is_view = lowered.is_view;
   spec.values = lowered.values;

@@ -66,6 +66,16 @@ Status Context::Get(const Options& options, std::shared_ptr<Context>* context) {
 }
 
 Status Context::Init() {
+  SAMARA_RETURN_IF_ERROR(OpenInstance());
+  SAMARA_RETURN_IF_ERROR(ChooseDevice());
+  SAMARA_RETURN_IF_ERROR(ReadFacts());
+  SAMARA_RETURN_IF_ERROR(MakeDevice());
+  SAMARA_RETURN_IF_ERROR(MakeLayouts());
+  LoadCache();
+  return Status();
+}
+
+Status Context::OpenInstance() {
   SAMARA_RETURN_IF_ERROR(api_.OpenLoader());
   uint32_t version = 0;
   SAMARA_RETURN_IF_ERROR(Check(api_.EnumerateInstanceVersion(&version), "loader version"));
@@ -79,22 +89,58 @@ Status Context::Init() {
   VkInstanceCreateInfo info = {VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
   info.pApplicationInfo = &application;
   SAMARA_RETURN_IF_ERROR(Check(api_.CreateInstance(&info, nullptr, &instance_), "instance"));
-  SAMARA_RETURN_IF_ERROR(api_.LoadInstance(instance_));
-  SAMARA_RETURN_IF_ERROR(ChooseDevice());
-  SAMARA_RETURN_IF_ERROR(ReadFacts());
-  SAMARA_RETURN_IF_ERROR(MakeDevice());
-  SAMARA_RETURN_IF_ERROR(MakeLayouts());
-  LoadCache();
-  return Status();
+  return api_.LoadInstance(instance_);
 }
 
-Status Context::ChooseDevice() {
+Status Context::ReadDevices(std::vector<VkPhysicalDevice>* devices) {
   uint32_t n = 0;
   SAMARA_RETURN_IF_ERROR(
       Check(api_.EnumeratePhysicalDevices(instance_, &n, nullptr), "list of devices"));
-  std::vector<VkPhysicalDevice> devices(n);
-  VkResult result = api_.EnumeratePhysicalDevices(instance_, &n, devices.data());
-  if (result != VK_INCOMPLETE) SAMARA_RETURN_IF_ERROR(Check(result, "list of devices"));
+  devices->resize(n);
+  const VkResult result = api_.EnumeratePhysicalDevices(instance_, &n, devices->data());
+  devices->resize(n);
+  return result == VK_INCOMPLETE ? Status() : Check(result, "list of devices");
+}
+
+Status Context::List(const Options& options, std::vector<DeviceInfo>* devices) {
+  Context context(options);
+  SAMARA_RETURN_IF_ERROR(context.OpenInstance());
+  std::vector<VkPhysicalDevice> found;
+  SAMARA_RETURN_IF_ERROR(context.ReadDevices(&found));
+  const bool has_choice = context.ChooseDevice().ok();
+  for (VkPhysicalDevice device : found) {
+    VkPhysicalDeviceProperties2 properties = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    context.api_.GetPhysicalDeviceProperties2(device, &properties);
+    VkPhysicalDeviceMemoryProperties memory;
+    context.api_.GetPhysicalDeviceMemoryProperties(device, &memory);
+    DeviceInfo info;
+    info.name = properties.properties.deviceName;
+    const VkPhysicalDeviceType type = properties.properties.deviceType;
+    for (uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
+      const bool own = (memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
+      if (own && type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) {
+        info.memory_bytes = std::max(info.memory_bytes, memory.memoryHeaps[i].size);
+      }
+    }
+    info.automatic = Rank(type) > 0;
+    if (properties.properties.apiVersion < kNeedVersion) {
+      info.unusable = "it has Vulkan " +
+                      std::to_string(VK_API_VERSION_MAJOR(properties.properties.apiVersion)) + "." +
+                      std::to_string(VK_API_VERSION_MINOR(properties.properties.apiVersion)) +
+                      ", want 1.2";
+    } else if (!info.automatic && options.device.empty()) {
+      info.unusable = "it is a CPU; SAMARA_VULKAN=device=cpu takes it";
+    }
+    const bool first = has_choice && device == context.physical_;
+    devices->insert(first ? devices->begin() : devices->end(), std::move(info));
+  }
+  return devices->empty() ? NotFound("no Vulkan device") : Status();
+}
+
+Status Context::ChooseDevice() {
+  std::vector<VkPhysicalDevice> devices;
+  SAMARA_RETURN_IF_ERROR(ReadDevices(&devices));
+  const auto n = static_cast<uint32_t>(devices.size());
   int best = -2;
   std::string names;
   for (uint32_t i = 0; i < n; ++i) {

@@ -12,6 +12,7 @@
 #include "backends/vulkan/api.h"
 #include "backends/vulkan/options.h"
 #include "backends/vulkan/shaders.h"
+#include "runtime/backend.h"
 
 namespace samara::vulkan {
 
@@ -37,6 +38,8 @@ class Context {
  public:
   // The context of the chosen device with these switches, made on first use.
   static Status Get(const Options& options, std::shared_ptr<Context>* context);
+  // The devices of this machine, the one that Get takes first.
+  static Status List(const Options& options, std::vector<DeviceInfo>* devices);
   explicit Context(const Options& options) : options_(options) {}
   ~Context();
   Context(const Context&) = delete;
@@ -68,6 +71,8 @@ class Context {
 
  private:
   Status Init();
+  Status OpenInstance();
+  Status ReadDevices(std::vector<VkPhysicalDevice>* devices);
   Status ChooseDevice();
   Status ReadFacts();
   Status MakeDevice();

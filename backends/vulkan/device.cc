@@ -81,7 +81,8 @@ Status VulkanDevice::Init(const Options& options, Ledger* ledger) {
     SAMARA_RETURN_IF_ERROR(ledger->Claim(buffer.name, buffer.bytes));
     SAMARA_RETURN_IF_ERROR(AllocateBuffer(buffer.bytes, buffer.host, buffer.handle));
   }
-  return ledger->Claim(kRoundingItem, kBlockBytes);
+  SAMARA_RETURN_IF_ERROR(ledger->Claim(kRoundingItem, kBlockBytes));
+  return MakeDrawSets();
 }
 
 VulkanDevice::~VulkanDevice() {
@@ -92,6 +93,7 @@ VulkanDevice::~VulkanDevice() {
   for (uint32_t i = 0; i < n_buffers_; ++i) api.DestroyBuffer(device, buffers_[i].buffer, nullptr);
   for (uint32_t i = 0; i < n_memories_; ++i) api.FreeMemory(device, memories_[i], nullptr);
   for (uint32_t i = 0; i < n_blocks_; ++i) api.FreeMemory(device, blocks_[i].memory, nullptr);
+  api.DestroyDescriptorPool(device, draw_pool_, nullptr);
   api.DestroyCommandPool(device, pool_, nullptr);
   api.DestroySemaphore(device, semaphore_, nullptr);
 }
@@ -208,10 +210,12 @@ Status VulkanDevice::BeginTransfer(uint32_t* half) {
       context_->Note(api.BeginCommandBuffer(transfer.commands, &begin), "command buffer"));
   const VkMemoryBarrier barrier =
       Barrier(VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-              VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT);
+              VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT |
+                  VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
   api.CmdPipelineBarrier(transfer.commands,
                          VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-                         VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 1, &barrier, 0, nullptr, 0, nullptr);
+                         VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 1,
+                         &barrier, 0, nullptr, 0, nullptr);
   return Status();
 }
 
@@ -219,10 +223,12 @@ Status VulkanDevice::EndTransfer(uint32_t half) {
   Transfer& transfer = transfers_[half];
   const Api& api = context_->api();
   const VkMemoryBarrier barrier = Barrier(
-      VK_ACCESS_TRANSFER_WRITE_BIT, VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
+      VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT,
+      VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
                                         VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT |
                                         VK_ACCESS_HOST_READ_BIT);
-  api.CmdPipelineBarrier(transfer.commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
+  api.CmdPipelineBarrier(transfer.commands,
+                         VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
                          VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT |
                              VK_PIPELINE_STAGE_HOST_BIT,
                          0, 1, &barrier, 0, nullptr, 0, nullptr);

@@ -41,6 +41,8 @@ class VulkanDevice final : public Device {
   Status Download(uint64_t handle, uint64_t offset, void* data, uint64_t bytes) override;
   Status UploadWeight(uint64_t handle, const Weight& weight, const WeightPlacement& placement,
                       const void* host) override;
+  bool can_draw() const override { return true; }
+  Status Draw(const DrawRequest& request, int32_t* id) override;
   Status Finish() override { return Wait(submitted_); }
   Status Fill(uint64_t handle, uint64_t offset, uint8_t byte, uint64_t bytes) override;
   Status Copy(uint64_t to, uint64_t to_offset, uint64_t from, uint64_t from_offset,
@@ -82,6 +84,7 @@ class VulkanDevice final : public Device {
   Status Place(const VkMemoryRequirements& need, VkBuffer buffer, Buffer* placed);
   Status BeginTransfer(uint32_t* half);
   Status EndTransfer(uint32_t half);
+  Status MakeDrawSets();
 
   std::shared_ptr<Context> context_;
   VkSemaphore semaphore_ = VK_NULL_HANDLE;
@@ -90,6 +93,9 @@ class VulkanDevice final : public Device {
   Transfer transfers_[kSlots] = {};
   uint32_t next_transfer_ = 0, next_step_ = 0;
   uint64_t step_values_[kSlots] = {};
+  VkDescriptorPool draw_pool_ = VK_NULL_HANDLE;
+  VkDescriptorSet draw_sets_[kSlots] = {};
+  VkPipeline draw_pipeline_ = VK_NULL_HANDLE;  // the context's
   uint64_t staging_handle_ = 0, step_handle_ = 0, ring_handle_ = 0;
   uint32_t n_buffers_ = 0, n_blocks_ = 0, n_memories_ = 0;
   std::atomic<bool> cancelled_{false};

@@ -14,9 +14,10 @@ Status Builder::RmsNorm(uint32_t index, const Op& op) {
   const uint32_t n = static_cast<uint32_t>(x.capacity[1]);
   const int64_t group = op.Int(AttrKey::kGroup);
   const uint32_t run = group > 0 ? static_cast<uint32_t>(group) : n;
+  const bool int8 = KeptAsInt8(y);
   const uint32_t lanes = run <= 64 ? 32 : run <= 512 ? 64 : 256;
   Dispatch& d = Add(index, facts().subgroup ? Shader::rms_norm_subgroup : Shader::rms_norm,
-                    {lanes, weighted ? 1u : 0u});
+                    {lanes, weighted ? 1u : 0u, int8 ? 1u : 0u});
   uint32_t rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
   d.Push(rest / 4);
@@ -24,11 +25,12 @@ Status Builder::RmsNorm(uint32_t index, const Op& op) {
   rest = 0;
   SAMARA_RETURN_IF_ERROR(weighted ? BindView(&d, w, false, &rest) : BindNothing(&d));
   d.Push(rest / 4);
-  SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  if (!int8) SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(y.stride / 4));
   d.Push(run);
   d.PushFloat(static_cast<float>(op.Float(AttrKey::kEps)));
+  if (int8) SAMARA_RETURN_IF_ERROR(BindInt8(&d, Int8Of(y), true));
   d.groups[0] = Extent::Of(run == 0 ? 0 : n / run);
   d.groups[1] = Extent::Rows(x.dims[0]);
   d.cost = x.range;
@@ -89,18 +91,24 @@ Status Builder::Glu(uint32_t index, const Op& op) {
   SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
   SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
   if (device_ == nullptr) return Status();
-  Dispatch& d = Add(index, Shader::glu, {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation))});
+  const bool int8 = KeptAsInt8(y);
+  Dispatch& d = Add(
+      index, Shader::glu,
+      {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation)), int8 ? 1u : 0u});
   uint32_t rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(x.stride / 4));
-  SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  if (!int8) SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(y.stride / 4));
   d.Push(static_cast<uint32_t>(y.capacity[1]));
   d.Push(y.dims[0]);
   SpanElements(&d, y);
-  return Status();
+  if (!int8) return Status();
+  d.groups[0] = Extent::Of(static_cast<uint32_t>((y.capacity[1] + 63) / 64));
+  d.groups[1] = Extent::Rows(y.dims[0]);
+  return BindInt8(&d, Int8Of(y), true);
 }
 
 }  // namespace samara::vulkan

@@ -35,6 +35,64 @@ Status Builder::BindInt8(Dispatch* d, const Int8View& x, bool write) {
   return Status();
 }
 
+void Builder::FindUses() {
+  const Graph& graph = *spec_.graph;
+  uses_.assign(graph.values.size(), {});
+  for (size_t i = 0; i < graph.ops.size(); ++i) {
+    const Op& op = graph.ops[i];
+    const bool inside = i >= spec_.first_op && i - spec_.first_op < spec_.n_ops;
+    for (size_t k = 0; k < op.inputs.size(); ++k) {
+      if (op.inputs[k] == kNoValue) continue;
+      Uses& uses = uses_[static_cast<size_t>(op.inputs[k])];
+      uses.any = true;
+      bool fits = false;
+      if (inside && k == 0 && (op.code == OpCode::kLinear || op.code == OpCode::kMatmul)) {
+        const Value& w = graph.values[static_cast<size_t>(op.inputs[1])];
+        fits = w.kind == ValueKind::kWeight &&
+               FindDType(spec_.package->weights[static_cast<size_t>(w.index)].dtype)->is_quantized;
+      }
+      uses.quantized_only = uses.quantized_only && fits;
+    }
+    for (ValueId id : op.outputs) {
+      if (inside) uses_[static_cast<size_t>(id)].producer = static_cast<int32_t>(i - spec_.first_op);
+    }
+  }
+  for (const GraphOutput& output : graph.outputs) {
+    uses_[static_cast<size_t>(output.value)].quantized_only = false;
+  }
+}
+
+bool Builder::KeptAsInt8(const View& y) const {
+  if (!facts().fuse || !facts().int8 || spec_.keep_values) return false;
+  const Uses& uses = uses_[static_cast<size_t>(y.id)];
+  const uint64_t cols = y.rank == 2 ? y.capacity[1] : 0;
+  if (uses.producer < 0 || !uses.any || !uses.quantized_only || cols == 0 || cols % 32 != 0 ||
+      y.stride != cols * 4) {
+    return false;
+  }
+  const auto index = static_cast<uint32_t>(uses.producer);
+  if (!spec_.is_view.empty() && spec_.is_view[index] != 0) return false;
+  const Op& op = spec_.graph->ops[spec_.first_op + index];
+  switch (op.code) {
+    case OpCode::kRmsNorm:
+      if (op.Int(AttrKey::kGroup) > 0 && static_cast<uint64_t>(op.Int(AttrKey::kGroup)) != cols) {
+        return false;
+      }
+      break;
+    case OpCode::kGlu:
+      break;
+    case OpCode::kAttention:
+      return op.Int(AttrKey::kValueDim) % 32 == 0;
+    default:
+      return false;
+  }
+  // Blocks are written while the operand is still read.
+  const ValueBinding& x = spec_.values[static_cast<size_t>(op.inputs[0])];
+  const uint64_t rows = y.capacity[0];
+  return x.kind != BufferKind::kArena || x.offset >= y.offset + rows * y.stride ||
+         y.offset >= x.offset + rows * x.row_stride;
+}
+
 Status Builder::Quantize(uint32_t index, const View& x, const Int8View& to) {
   Dispatch& d = Add(index, Shader::quantize, {32});
   uint32_t rest = 0;
@@ -71,9 +129,13 @@ Status Builder::Linear(uint32_t index, const Op& op) {
   const WeightLayout layout = LayoutOf(weight, *binding.placement);
   const bool int8 = quantized && facts().int8;
   if (int8) {
-    blocks = Int8View::At(spec_.arena_device, spec_.scratch_offsets[index], x.capacity[0],
-                          x.capacity[1]);
-    SAMARA_RETURN_IF_ERROR(Quantize(index, x, blocks));
+    if (KeptAsInt8(x)) {
+      blocks = Int8Of(x);
+    } else {
+      blocks = Int8View::At(spec_.arena_device, spec_.scratch_offsets[index], x.capacity[0],
+                            x.capacity[1]);
+      SAMARA_RETURN_IF_ERROR(Quantize(index, x, blocks));
+    }
   }
   const uint64_t tokens = x.capacity[0];
   const bool tiles = facts().tiles && tokens > kVectorTokens;

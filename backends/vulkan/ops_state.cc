@@ -109,11 +109,13 @@ Status Builder::Attention(uint32_t index, const Op& op) {
   if (device_ == nullptr) return Status();
   const Options& options = device_->context().options();
   if (options.splits != 0) a.splits = std::min(a.splits, options.splits);
+  const bool int8 = KeptAsInt8(y);
   const int32_t at = spec_.graph->values[static_cast<size_t>(op.inputs[1])].index;
   const StateBinding& binding = spec_.states[static_cast<size_t>(at)];
   Dispatch& d = Add(index, Shader::attention,
                     {64, KvCode(binding.dtype), a.key_dim, a.value_dim, a.query_tokens,
-                     a.query_heads, a.head_groups, a.splits, has_sinks ? 1u : 0u});
+                     a.query_heads, a.head_groups, a.splits, has_sinks ? 1u : 0u,
+                     int8 && a.splits == 1 ? 1u : 0u});
   uint32_t rest = 0, sinks_rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, q, false, &rest));
   d.Push(rest / 4);
@@ -132,14 +134,17 @@ Status Builder::Attention(uint32_t index, const Op& op) {
   const uint64_t scratch =
       spec_.scratch_offsets.empty() ? 0 : spec_.scratch_offsets[index];
   const uint64_t parts_bytes = q.capacity[0] * a.heads * a.splits * (a.value_dim + 2) * 4;
-  SAMARA_RETURN_IF_ERROR(a.splits > 1
-                             ? Bind(&d, spec_.arena_device, scratch, parts_bytes, true, &rest)
-                             : BindView(&d, y, true, &rest));
+  if (a.splits > 1) {
+    SAMARA_RETURN_IF_ERROR(Bind(&d, spec_.arena_device, scratch, parts_bytes, true, &rest));
+  } else if (!int8) {
+    SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+  }
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(y.stride / 4));
   d.PushFloat(static_cast<float>(op.Float(AttrKey::kScale, 1)));
   d.PushFloat(static_cast<float>(op.Float(AttrKey::kSoftcap)));
   d.Push(q.dims[0]);
+  if (int8 && a.splits == 1) SAMARA_RETURN_IF_ERROR(BindInt8(&d, Int8Of(y), true));
   d.groups[0] = Extent::Of(a.kv_heads * a.head_groups * a.splits);
   d.groups[1] = Extent::Rows(q.dims[0], a.query_tokens);
   d.cost = q.capacity[0] * a.heads * (a.key_dim + a.value_dim) * 2 *
@@ -147,17 +152,18 @@ Status Builder::Attention(uint32_t index, const Op& op) {
   if (a.splits == 1) return Status();
 
   Dispatch& merge = Add(index, Shader::attention_merge,
-                        {64, a.value_dim, a.splits, has_sinks ? 1u : 0u});
+                        {64, a.value_dim, a.splits, has_sinks ? 1u : 0u, int8 ? 1u : 0u});
   SAMARA_RETURN_IF_ERROR(Bind(&merge, spec_.arena_device, scratch, parts_bytes, false, &rest));
   merge.Push(rest / 4);
   sinks_rest = 0;
   SAMARA_RETURN_IF_ERROR(has_sinks ? BindView(&merge, sinks, false, &sinks_rest)
                                    : BindNothing(&merge));
   merge.Push(sinks_rest / 4);
-  SAMARA_RETURN_IF_ERROR(BindView(&merge, y, true, &rest));
+  if (!int8) SAMARA_RETURN_IF_ERROR(BindView(&merge, y, true, &rest));
   merge.Push(rest / 4);
   merge.Push(static_cast<uint32_t>(y.stride / 4));
   merge.Push(a.heads);
+  if (int8) SAMARA_RETURN_IF_ERROR(BindInt8(&merge, Int8Of(y), true));
   merge.groups[0] = Extent::Of(a.heads);
   merge.groups[1] = Extent::Rows(q.dims[0]);
   merge.cost = parts_bytes;

@@ -213,6 +213,7 @@ Status Builder::Build() {
   if (uint64_t{spec_.first_op} + spec_.n_ops > spec_.graph->ops.size()) {
     return Internal("operators of a partition that the graph lacks");
   }
+  if (device_ != nullptr) FindUses();
   for (op_ = 0; op_ < spec_.n_ops; ++op_) {
     if (!spec_.is_view.empty() && spec_.is_view[op_] != 0) continue;
     SAMARA_RETURN_IF_ERROR(AddOp(op_));

@@ -3,6 +3,7 @@
 #define SAMARA_BACKENDS_VULKAN_PLAN_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "backends/vulkan/device.h"
@@ -132,12 +133,25 @@ class Builder {
   Status Glu(uint32_t index, const Op& op);
   // ops_linear.cc
   Status Linear(uint32_t index, const Op& op);
+  // The value is kept as int8 blocks only, in its own memory: the operator that makes it writes them, and every reader is a
+  // product with quantized weights.
+  bool KeptAsInt8(const View& view) const;
+  Int8View Int8Of(const View& view) const {
+    return Int8View::At(view.handle, view.offset, view.capacity[0], view.capacity[1]);
+  }
+  void FindUses();
   Status Quantize(uint32_t index, const View& x, const Int8View& to);
   Status BindInt8(Dispatch* d, const Int8View& x, bool write);  // with its four push constants
 
   const PartitionSpec& spec_;
   VulkanDevice* device_;
   uint32_t op_ = 0;
+  struct Uses {
+    int32_t producer = -1;       // operator of the range
+    bool quantized_only = true;  // all readers are products of the range with quantized weights
+    bool any = false;
+  };
+  std::vector<Uses> uses_;  // per value
 };
 
 bool Supports(const Package& package, const Graph& graph, const Op& op);

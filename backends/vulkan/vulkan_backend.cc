@@ -21,6 +21,11 @@ class VulkanBackendImpl final : public Backend {
   bool Supports(const Package& package, const Graph& graph, const Op& op) const override {
     return vulkan::Supports(package, graph, op);
   }
+  Status ListDevices(std::vector<DeviceInfo>* devices) const override {
+    Options switches;
+    SAMARA_RETURN_IF_ERROR(ParseOptions(std::getenv("SAMARA_VULKAN"), &switches));
+    return Context::List(switches, devices);
+  }
   Status MeasureDevice(const DeviceOptions&, MemoryList* list) const override {
     return VulkanDevice::List(list);
   }

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "backends/reference/reference_backend.h"
 #include "runtime/registry.h"
@@ -153,11 +155,20 @@ void Skipped(const char* name, const Status& status) {
 
 }  // namespace
 
+// SAMARA_TEST_BACKEND: only this one; SAMARA_TEST_WITHOUT: all but this one.
+static bool IsWanted(const char* name) {
+  const char* only = std::getenv("SAMARA_TEST_BACKEND");
+  const char* without = std::getenv("SAMARA_TEST_WITHOUT");
+  if (only != nullptr && only[0] != '\0') return std::strcmp(only, name) == 0;
+  return without == nullptr || std::strcmp(without, name) != 0;
+}
+
 const std::vector<Variant>& Variants() {
   static const std::vector<Variant> variants = [] {
     std::vector<Variant> all;
     std::vector<AbsentPlugin> absent;
     for (const Backend* backend : AllBackends(&absent)) {
+      if (!IsWanted(backend->name())) continue;
       for (const char* isa : {"", "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16",
                               "neon", "neondot", "neoni8mm"}) {
         for (uint32_t threads : {1u, 3u}) {
@@ -169,9 +180,9 @@ const std::vector<Variant>& Variants() {
           MemoryList memory;
           if (!backend->MeasureDevice(options, &memory).ok()) continue;
           memory.AddLedger();
-          Ledger ledger(memory);
+          auto ledger = std::make_unique<Ledger>(memory);
           InPlacePtr<Device> device;
-          const Status status = backend->Open(options, &ledger, &device);
+          const Status status = backend->Open(options, ledger.get(), &device);
           const bool absent_here =
               status.code() == StatusCode::kUnsupported || status.code() == StatusCode::kNotFound;
           // What the machine lacks is left out; any other failure shows up when the cases run.
@@ -186,7 +197,10 @@ const std::vector<Variant>& Variants() {
         }
       }
     }
-    for (const AbsentPlugin& plugin : absent) Skipped(plugin.name.c_str(), plugin.status);
+    for (const AbsentPlugin& plugin : absent) {
+      if (IsWanted(plugin.name.c_str())) Skipped(plugin.name.c_str(), plugin.status);
+    }
+    if (!IsWanted("mirror")) return all;
     // Device memory that nobody but the backend may touch.
     static const MirrorBackend mirror(BuiltinBackends().backends[0]);
     DeviceOptions options;
@@ -344,6 +358,7 @@ void CheckCase(const Case& c, uint64_t seed) {
 }
 
 TEST_CASE("a cpu variant for every instruction set of this machine is tested") {
+  if (!IsWanted("cpu")) return;
   int scalar = 0, best = 0;
   for (const Variant& variant : Variants()) {
     if (std::string(variant.backend->name()) != "cpu") continue;

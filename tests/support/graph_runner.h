@@ -24,6 +24,7 @@ struct RunnerOptions {
   std::vector<GroupSize> groups = {};  // per state group of the package
   uint64_t context = 64;
   bool views = false;        // slices and reshapes alias their input where rows stay rows
+  bool keep_values = true;   // the test reads values that are no outputs of the graph
   bool one_op_each = false;  // a partition an operator instead of one for all
 };
 
@@ -272,6 +273,7 @@ class GraphRunner {
       spec.max_outputs = options_.max_outputs;
       spec.step_layout = &layout_;
       spec.kv_type = options_.kv_type;
+      spec.keep_values = options_.keep_values;
       spec.n_threads = options_.device.n_threads;
       spec.is_view = std::span<const uint8_t>(is_view_).subspan(first, spec.n_ops);
       PartitionMeasure measure;

@@ -5,7 +5,7 @@
 
 // A workgroup: kQueryTokens tokens, kQueryHeads of the heads that share a K/V head, one of kSplits parts of the keys, 64 slots at a
 // time: first a lane is a slot (scores), then a lane is a dimension (values). Push constants: q's offset and stride; Group; window;
-// K/V heads; words of a head of keys, of values; sinks' offset; out's offset and stride; scale, softcap; tokens.
+// K/V heads; words of a head of keys, of values; sinks' offset; out's offset and stride; scale, softcap; tokens; for int8 its 4.
 layout(constant_id = 1) const uint kKv = 0;
 layout(constant_id = 2) const uint kKeyDim = 64;
 layout(constant_id = 3) const uint kValueDim = 64;
@@ -14,6 +14,7 @@ layout(constant_id = 5) const uint kQueryHeads = 1;
 layout(constant_id = 6) const uint kHeadGroups = 1;  // workgroups that share a K/V head
 layout(constant_id = 7) const uint kSplits = 1;
 layout(constant_id = 8) const uint kSinks = 0;
+layout(constant_id = 9) const uint kInt8 = 0;  // results are kept as int8 blocks
 #include "kv.glsl"
 
 layout(set = 0, binding = 1) readonly buffer Q { float q[]; };
@@ -21,6 +22,10 @@ layout(set = 0, binding = 2) readonly buffer K { uint keys[]; };
 layout(set = 0, binding = 3) readonly buffer V { uint values[]; };
 layout(set = 0, binding = 4) readonly buffer S { float sinks[]; };
 layout(set = 0, binding = 5) buffer Out { float o[]; };
+layout(set = 0, binding = 5) buffer Blocks { uint q_words[]; };
+#define q q_words
+#include "int8.glsl"
+#undef q
 
 const uint kRows = kQueryTokens * kQueryHeads;
 const uint kLaneDims = (kValueDim + 63u) / 64u;
@@ -152,7 +157,12 @@ void main() {
     const float inverse = scale / sum;
     for (uint i = 0u; i < kLaneDims; ++i) {
       const uint d = lane + 64u * i;
-      if (d < kValueDim) o[p[13] + t * p[14] + head * kValueDim + d] = acc[r * kLaneDims + i] * inverse;
+      const float result = acc[r * kLaneDims + i] * inverse;
+      if (kInt8 != 0u) {
+        Int8Block(18u, t, (head * kValueDim + d) / 32u, lane, result, d < kValueDim);
+      } else if (d < kValueDim) {
+        o[p[13] + t * p[14] + head * kValueDim + d] = result;
+      }
     }
   }
 }

@@ -11,5 +11,5 @@ void main() {
   const uint block = gl_WorkGroupID.x, t = gl_WorkGroupID.y, lane = gl_LocalInvocationID.x;
   const uint k = block * 32u + lane;
   const float value = k < p[2] ? x[p[0] + t * p[1] + k] : 0.0;
-  Int8Block(3u, t, block, lane, value);
+  Int8Block(3u, t, block, lane, value, true);
 }
