@@ -93,6 +93,14 @@ inline constexpr double kFamilyLogits = 1e-4;
 // sums in another order.
 inline constexpr float kUnknownCompositeLogits = 1e-5f;
 
+// Logits of a tiny model on Vulkan against the CPU's, over the largest |logit|, with keys and values in F16 and Q8_0: a
+// difference of 1e-7 before the rounding of a key or value makes an ulp of F16 (2^-11), or a step of an int8, of a few.
+inline constexpr double kVulkanF16Logits = 5e-4;
+inline constexpr double kVulkanQ8Logits = 1e-2;
+// Mean KL of F32 products with F16 weights is nothing but rounding: about the square of 1e-6 relative, for logits up to
+// 20.
+inline constexpr double kVulkanRoundingKl = 1e-9;
+
 }  // namespace samara::tolerance
 
 #endif  // SAMARA_TESTS_TOLERANCES_H_

@@ -43,13 +43,18 @@ std::string ExpectedText() {
 }
 
 // Greedy continuation of the prompt, as many tokens as expected.json has.
-std::string Continue(const std::string& file, const RunOptions& options = {}) {
+Outcome TryContinue(const std::string& file, const RunOptions& options,
+                    const std::vector<std::string>& more = {}) {
   const char* prompt = "Once upon a time";
   const JsonDocument ids = Parse("ids", Run({"samara-eval", file, "--tokenize", prompt}).out);
   const uint64_t n = Expected().root().Find("greedy").Find("ids").size() - ids.root().size();
-  const Outcome outcome =
-      Run({"samara-chat", file, "--raw", "--temp", "0", "-p", prompt, "-n", std::to_string(n)},
-          options);
+  std::vector<std::string> arguments = {"samara-chat", file, "--raw", "--temp", "0",
+                                        "-p", prompt, "-n", std::to_string(n)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return Run(arguments, options);
+}
+std::string Continue(const std::string& file, const RunOptions& options = {}) {
+  const Outcome outcome = TryContinue(file, options);
   REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
   return outcome.out;
 }
@@ -129,6 +134,24 @@ TEST_CASE("the bits do not depend on threads or instruction set") {
     CHECK(logits("3", "") == best);
     CHECK(logits("2", "scalar") == best);
   }
+}
+
+// On a CPU with Vulkan; which other device, SAMARA_TEST_VULKAN_DEVICE says.
+TEST_CASE("F32 through Vulkan: the same greedy text") {
+  const char* device = std::getenv("SAMARA_TEST_VULKAN_DEVICE");
+  RunOptions options;
+  options.environment = {std::string("SAMARA_VULKAN=device=") +
+                         (device != nullptr ? device : "cpu")};
+  const Outcome outcome = TryContinue(Convert("f32"), options, {"--backend", "vulkan"});
+  if (outcome.exit_code == 2) {
+    const char* required = std::getenv("SAMARA_REQUIRE_VULKAN");
+    std::printf("SKIPPED Vulkan: %s", outcome.err.c_str());
+    CHECK((required == nullptr || std::string(required) != "1"));
+    return;
+  }
+  CHECK(outcome.err == "");
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.out == ExpectedText() + "\n");
 }
 
 TEST_CASE("the package verifies and is whole") {

@@ -58,6 +58,7 @@ struct TinySpec {
   uint64_t trained_context = 256;
   double rms_eps = 1e-5;
   double rope_theta = 10000;
+  double head_scale = 1;  // of the final norm's weights, so of the logits
   uint64_t seed = 1;
   std::function<Status(Package*)> decompose;  // may be empty
   std::vector<uint8_t> tokenizer;             // compiled tables of `vocab` ids; empty: none
@@ -245,7 +246,7 @@ class TinyBuilder {
   }
 
   ValueId RmsNorm(const std::string& name, ValueId x, uint64_t size, bool grouped = false) {
-    ValueId weight = RandomVector(name + ".weight", size, 1, 0.3);
+    ValueId weight = RandomVector(name + ".weight", size, name == "norm" ? spec_.head_scale : 1, 0.3);
     return Add(OpCode::kRmsNorm, name, {x, weight},
                {{AttrKey::kEps, spec_.rms_eps},
                 {AttrKey::kGroup, grouped ? static_cast<double>(size) : 0}});
