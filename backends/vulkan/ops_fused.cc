@@ -3,34 +3,44 @@
 
 namespace samara::vulkan {
 
-Status Builder::RmsNorm(uint32_t index, const Op& op) {
-  View x, y;
+// rms_norm and layer_norm.
+Status Builder::Norm(uint32_t index, const Op& op) {
+  View x, y, w, b;
   SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
   SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
   const bool weighted = op.inputs.size() > 1 && op.inputs[1] != kNoValue;
-  View w;
+  const bool biased = op.inputs.size() > 2 && op.inputs[2] != kNoValue;
   if (weighted) SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[1], &w));
+  if (biased) SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[2], &b));
   if (device_ == nullptr) return Status();
+  const bool centred = op.code == OpCode::kLayerNorm;
   const uint32_t n = static_cast<uint32_t>(x.capacity[1]);
   const int64_t group = op.Int(AttrKey::kGroup);
   const uint32_t run = group > 0 ? static_cast<uint32_t>(group) : n;
   const bool int8 = KeptAsInt8(y);
   const uint32_t lanes = run <= 64 ? 32 : run <= 512 ? 64 : 256;
-  Dispatch& d = Add(index, facts().subgroup ? Shader::rms_norm_subgroup : Shader::rms_norm,
-                    {lanes, weighted ? 1u : 0u, int8 ? 1u : 0u});
-  uint32_t rest = 0;
+  Dispatch& d = Add(index, facts().subgroup ? Shader::norm_subgroup : Shader::norm,
+                    {lanes, weighted ? 1u : 0u, int8 ? 1u : 0u, centred ? 1u : 0u, biased ? 1u : 0u});
+  uint32_t rest = 0, bias_rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(x.stride / 4));
   rest = 0;
   SAMARA_RETURN_IF_ERROR(weighted ? BindView(&d, w, false, &rest) : BindNothing(&d));
   d.Push(rest / 4);
+  SAMARA_RETURN_IF_ERROR(biased ? BindView(&d, b, false, &bias_rest) : BindNothing(&d));
   if (!int8) SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(y.stride / 4));
   d.Push(run);
   d.PushFloat(static_cast<float>(op.Float(AttrKey::kEps)));
-  if (int8) SAMARA_RETURN_IF_ERROR(BindInt8(&d, Int8Of(y), true));
+  if (int8) {
+    SAMARA_RETURN_IF_ERROR(BindInt8(&d, Int8Of(y), true));
+  } else {
+    for (int i = 0; i < 4; ++i) d.Push(0);
+  }
+  d.Push(bias_rest / 4);
+  d.Push(centred ? run : 0);  // weights of rms_norm are those of every run
   d.groups[0] = Extent::Of(run == 0 ? 0 : n / run);
   d.groups[1] = Extent::Rows(x.dims[0]);
   d.cost = x.range;
@@ -86,6 +96,7 @@ Status Builder::Rope(uint32_t index, const Op& op) {
   return Status();
 }
 
+// glu and activate.
 Status Builder::Glu(uint32_t index, const Op& op) {
   View x, y;
   SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
@@ -94,7 +105,8 @@ Status Builder::Glu(uint32_t index, const Op& op) {
   const bool int8 = KeptAsInt8(y);
   Dispatch& d = Add(
       index, Shader::glu,
-      {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation)), int8 ? 1u : 0u});
+      {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation)), int8 ? 1u : 0u,
+       op.code == OpCode::kGlu ? 1u : 0u});
   uint32_t rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
   d.Push(rest / 4);

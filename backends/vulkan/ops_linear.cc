@@ -75,11 +75,13 @@ bool Builder::KeptAsInt8(const View& y) const {
   const Op& op = spec_.graph->ops[spec_.first_op + index];
   switch (op.code) {
     case OpCode::kRmsNorm:
+    case OpCode::kLayerNorm:
       if (op.Int(AttrKey::kGroup) > 0 && static_cast<uint64_t>(op.Int(AttrKey::kGroup)) != cols) {
         return false;
       }
       break;
     case OpCode::kGlu:
+    case OpCode::kActivate:
       break;
     case OpCode::kAttention:
       return op.Int(AttrKey::kValueDim) % 32 == 0;

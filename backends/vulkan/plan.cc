@@ -245,12 +245,14 @@ Status Builder::AddOp(uint32_t index) {
     case OpCode::kStateVisible:
       return StateOp(index, op);
     case OpCode::kRmsNorm:
-      return RmsNorm(index, op);
+    case OpCode::kLayerNorm:
+      return Norm(index, op);
     case OpCode::kRopeTable:
       return RopeTable(index, op);
     case OpCode::kRope:
       return Rope(index, op);
     case OpCode::kGlu:
+    case OpCode::kActivate:
       return Glu(index, op);
     case OpCode::kAttention:
       return Attention(index, op);

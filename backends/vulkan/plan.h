@@ -127,7 +127,7 @@ class Builder {
   Status StateOp(uint32_t index, const Op& op);
   Status Attention(uint32_t index, const Op& op);
   // ops_fused.cc
-  Status RmsNorm(uint32_t index, const Op& op);
+  Status Norm(uint32_t index, const Op& op);
   Status RopeTable(uint32_t index, const Op& op);
   Status Rope(uint32_t index, const Op& op);
   Status Glu(uint32_t index, const Op& op);
