@@ -31,8 +31,7 @@ bool Matches(const Found& found, size_t index, const std::string& wanted) {
   if (wanted.empty()) return Rank(found.properties.deviceType) > 0;
   if (wanted == "cpu") return found.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
   uint64_t number = 0;
-  const auto [end, error] =
-      std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
   if (error == std::errc() && end == wanted.data() + wanted.size()) return number == index;
   return std::strstr(found.properties.deviceName, wanted.c_str()) != nullptr;
 }
@@ -174,16 +173,17 @@ Status Context::ChooseDevice() {
 Status Context::ReadFacts() {
   VkPhysicalDeviceShaderIntegerDotProductProperties dot = {
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES};
-  VkPhysicalDeviceVulkan12Properties v12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
+  VkPhysicalDeviceVulkan12Properties v12 = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES};
   VkPhysicalDeviceVulkan11Properties v11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
                                             &v12};
   uint32_t n = 0;
-  SAMARA_RETURN_IF_ERROR(
-      Check(api_.EnumerateDeviceExtensionProperties(physical_, nullptr, &n, nullptr), "extensions"));
-  std::vector<VkExtensionProperties> extensions(n);
   SAMARA_RETURN_IF_ERROR(Check(
-      api_.EnumerateDeviceExtensionProperties(physical_, nullptr, &n, extensions.data()),
-      "extensions"));
+      api_.EnumerateDeviceExtensionProperties(physical_, nullptr, &n, nullptr), "extensions"));
+  std::vector<VkExtensionProperties> extensions(n);
+  SAMARA_RETURN_IF_ERROR(
+      Check(api_.EnumerateDeviceExtensionProperties(physical_, nullptr, &n, extensions.data()),
+            "extensions"));
   for (const VkExtensionProperties& e : extensions) {
     has_int_dot_ |=
         std::strcmp(e.extensionName, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME) == 0;
@@ -206,8 +206,8 @@ Status Context::ReadFacts() {
   if (options_.max_range != 0) facts_.max_range = std::min(facts_.max_range, options_.max_range);
   facts_.min_alignment = std::max<uint64_t>(limits.minStorageBufferOffsetAlignment, 4);
   facts_.max_shared = limits.maxComputeSharedMemorySize;
-  facts_.max_workgroup = std::min(limits.maxComputeWorkGroupInvocations,
-                                  limits.maxComputeWorkGroupSize[0]);
+  facts_.max_workgroup =
+      std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
   facts_.max_groups = limits.maxComputeWorkGroupCount[0];
   facts_.subgroup_size = v11.subgroupSize;
   if (limits.maxPerStageDescriptorStorageBuffers < kMaxBindings || facts_.max_workgroup < 256 ||
@@ -267,8 +267,7 @@ Status Context::MakeDevice() {
     info.enabledExtensionCount = 1;
     info.ppEnabledExtensionNames = extensions;
   }
-  SAMARA_RETURN_IF_ERROR(
-      Check(api_.CreateDevice(physical_, &info, nullptr, &device_), "device"));
+  SAMARA_RETURN_IF_ERROR(Check(api_.CreateDevice(physical_, &info, nullptr, &device_), "device"));
   SAMARA_RETURN_IF_ERROR(api_.LoadDevice(device_));
   api_.GetDeviceQueue(device_, family, 0, &queue_);
 
@@ -385,8 +384,7 @@ Status Context::AllocateMemory(uint64_t bytes, uint32_t type_bits, bool host,
       VkMemoryAllocateInfo info = {VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO};
       info.allocationSize = bytes;
       info.memoryTypeIndex = i;
-      SAMARA_RETURN_IF_ERROR(
-          Note(api_.AllocateMemory(device_, &info, nullptr, memory), "memory"));
+      SAMARA_RETURN_IF_ERROR(Note(api_.AllocateMemory(device_, &info, nullptr, memory), "memory"));
       *mapped = nullptr;
       if (!map) return Status();
       const VkResult result = api_.MapMemory(device_, *memory, 0, VK_WHOLE_SIZE, 0, mapped);

@@ -153,7 +153,8 @@ Status VulkanDevice::AllocateBuffer(uint64_t bytes, bool host, uint64_t* handle)
 Status VulkanDevice::Allocate(Ledger* ledger, const char* name, uint64_t bytes, uint64_t* handle) {
   SAMARA_RETURN_IF_ERROR(ledger->Claim(name, bytes));
   const Status status = AllocateBuffer(bytes, false, handle);
-  return status.ok() ? status : status.WithContext(Quoted(name) + ", " + std::to_string(bytes) + " bytes");
+  return status.ok() ? status
+                     : status.WithContext(Quoted(name) + ", " + std::to_string(bytes) + " bytes");
 }
 
 Status VulkanDevice::Find(uint64_t handle, uint64_t offset, uint64_t bytes,
@@ -214,26 +215,24 @@ Status VulkanDevice::BeginTransfer(uint32_t* half) {
                   VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
   api.CmdPipelineBarrier(transfer.commands,
                          VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-                         VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 1,
-                         &barrier, 0, nullptr, 0, nullptr);
+                         VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT, 0,
+                         1, &barrier, 0, nullptr, 0, nullptr);
   return Status();
 }
 
 Status VulkanDevice::EndTransfer(uint32_t half) {
   Transfer& transfer = transfers_[half];
   const Api& api = context_->api();
-  const VkMemoryBarrier barrier = Barrier(
-      VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT,
-      VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
-                                        VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT |
-                                        VK_ACCESS_HOST_READ_BIT);
+  const VkMemoryBarrier barrier =
+      Barrier(VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT,
+              VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
+                  VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_HOST_READ_BIT);
   api.CmdPipelineBarrier(transfer.commands,
                          VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
                          VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT |
                              VK_PIPELINE_STAGE_HOST_BIT,
                          0, 1, &barrier, 0, nullptr, 0, nullptr);
-  SAMARA_RETURN_IF_ERROR(
-      context_->Note(api.EndCommandBuffer(transfer.commands), "command buffer"));
+  SAMARA_RETURN_IF_ERROR(context_->Note(api.EndCommandBuffer(transfer.commands), "command buffer"));
   return Submit(&transfer.commands, 1, &transfer.value);
 }
 

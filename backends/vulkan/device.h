@@ -18,7 +18,8 @@ inline constexpr uint64_t kStepHeadBytes = 16384;
 inline constexpr uint64_t kStepBytes = uint64_t{1} << 20;
 inline constexpr uint64_t kStagingBytes = uint64_t{4} << 20;  // of each of two halves
 inline constexpr uint32_t kSlots = 2;                         // steps and transfers under way
-inline constexpr uint64_t kBlockBytes = uint64_t{4} << 20;  // small buffers share memory of this size
+inline constexpr uint64_t kBlockBytes = uint64_t{4}
+                                        << 20;  // small buffers share memory of this size
 static_assert(kIndirectAt + kMaxIndirect * 16 <= kStepHeadBytes);
 
 struct Buffer {

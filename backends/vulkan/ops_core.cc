@@ -10,9 +10,7 @@ namespace {
 constexpr uint32_t kGroup = 64;
 
 // Element types of the generic shaders.
-uint32_t TypeOf(DType dtype) {
-  return dtype == DType::kF32 ? 0 : dtype == DType::kI32 ? 1 : 2;
-}
+uint32_t TypeOf(DType dtype) { return dtype == DType::kF32 ? 0 : dtype == DType::kI32 ? 1 : 2; }
 
 // The place of an axis when dimensions stand at the end of six.
 uint32_t AxisOf(const View& view, int64_t axis) {
@@ -31,8 +29,7 @@ Status Builder::Elementwise(uint32_t index, const Op& op) {
     SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[select ? (i + 1) % 3 : i], &in[i]));
   }
   if (device_ == nullptr) return Status();
-  const uint32_t axis =
-      op.code == OpCode::kIota ? AxisOf(out, op.Int(AttrKey::kAxis)) : 0;
+  const uint32_t axis = op.code == OpCode::kIota ? AxisOf(out, op.Int(AttrKey::kAxis)) : 0;
   Dispatch& d = Add(index, Shader::elementwise,
                     {kGroup, static_cast<uint32_t>(op.code), n == 0 ? 0 : TypeOf(in[0].dtype),
                      TypeOf(out.dtype), static_cast<uint32_t>(n), axis});

@@ -19,8 +19,9 @@ Status Builder::Norm(uint32_t index, const Op& op) {
   const uint32_t run = group > 0 ? static_cast<uint32_t>(group) : n;
   const bool int8 = KeptAsInt8(y);
   const uint32_t lanes = run <= 64 ? 32 : run <= 512 ? 64 : 256;
-  Dispatch& d = Add(index, facts().subgroup ? Shader::norm_subgroup : Shader::norm,
-                    {lanes, weighted ? 1u : 0u, int8 ? 1u : 0u, centred ? 1u : 0u, biased ? 1u : 0u});
+  Dispatch& d =
+      Add(index, facts().subgroup ? Shader::norm_subgroup : Shader::norm,
+          {lanes, weighted ? 1u : 0u, int8 ? 1u : 0u, centred ? 1u : 0u, biased ? 1u : 0u});
   uint32_t rest = 0, bias_rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
   d.Push(rest / 4);
@@ -103,10 +104,9 @@ Status Builder::Glu(uint32_t index, const Op& op) {
   SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
   if (device_ == nullptr) return Status();
   const bool int8 = KeptAsInt8(y);
-  Dispatch& d = Add(
-      index, Shader::glu,
-      {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation)), int8 ? 1u : 0u,
-       op.code == OpCode::kGlu ? 1u : 0u});
+  Dispatch& d = Add(index, Shader::glu,
+                    {64, static_cast<uint32_t>(op.Int(AttrKey::kActivation)), int8 ? 1u : 0u,
+                     op.code == OpCode::kGlu ? 1u : 0u});
   uint32_t rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, x, false, &rest));
   d.Push(rest / 4);

@@ -54,7 +54,8 @@ void Builder::FindUses() {
       uses.quantized_only = uses.quantized_only && fits;
     }
     for (ValueId id : op.outputs) {
-      if (inside) uses_[static_cast<size_t>(id)].producer = static_cast<int32_t>(i - spec_.first_op);
+      if (inside)
+        uses_[static_cast<size_t>(id)].producer = static_cast<int32_t>(i - spec_.first_op);
     }
   }
   for (const GraphOutput& output : graph.outputs) {
@@ -165,8 +166,8 @@ Status Builder::Linear(uint32_t index, const Op& op) {
     Dispatch& d = Add(index, shader, {});
     for (uint32_t word : layout.Words()) d.Push(word);
     uint32_t rest = 0, scales = 0, row_scales = 0;
-    SAMARA_RETURN_IF_ERROR(Bind(&d, binding.device, first * layout.tile_bytes,
-                                n * layout.tile_bytes, false, &rest));
+    SAMARA_RETURN_IF_ERROR(
+        Bind(&d, binding.device, first * layout.tile_bytes, n * layout.tile_bytes, false, &rest));
     d.Push(rest / 4);
     bool aligned = false;
     if (int8) {
@@ -195,8 +196,13 @@ Status Builder::Linear(uint32_t index, const Op& op) {
     d.Push(x.dims[0]);
     // Lanes for all chunks of a row, few rounds of the loop where rows are short.
     const uint32_t lanes = layout.chunks > 8 ? 128 : 64;
-    d.constants = {tiles ? 256 : lanes, static_cast<uint32_t>(weight.dtype), each, int8 ? 1u : 0u,
-                   has_bias ? 1u : 0u, has_residual ? 1u : 0u, aligned ? 1u : 0u};
+    d.constants = {tiles ? 256 : lanes,
+                   static_cast<uint32_t>(weight.dtype),
+                   each,
+                   int8 ? 1u : 0u,
+                   has_bias ? 1u : 0u,
+                   has_residual ? 1u : 0u,
+                   aligned ? 1u : 0u};
     d.groups[0] = Extent::Of(static_cast<uint32_t>((n + unit - 1) / unit));
     d.groups[1] = Extent::Rows(x.dims[0], tiles ? 16 * each : each);
     d.cost = 2 * rows * weight.cols * tokens;

@@ -12,9 +12,7 @@ const State& StateOf(const PartitionSpec& spec, ValueId id) {
 }
 
 // 0 F32, 1 F16, 2 Q8_0.
-uint32_t KvCode(DType dtype) {
-  return dtype == DType::kF32 ? 0 : dtype == DType::kF16 ? 1 : 2;
-}
+uint32_t KvCode(DType dtype) { return dtype == DType::kF32 ? 0 : dtype == DType::kF16 ? 1 : 2; }
 
 uint64_t PoolBytes(const PartitionSpec& spec, const State& state, int part, DType dtype) {
   const StatePart& p = state.parts[static_cast<size_t>(part)];
@@ -79,14 +77,13 @@ AttentionShape ShapeOfAttention(const PartitionSpec& spec, const Op& op, const S
   const uint32_t shared = a.heads / a.kv_heads;
   // Queries and their scores take at most 12 KiB of shared memory; results 4 registers a lane and row.
   const uint32_t wide = (std::max(a.value_dim, 64u) + 63) / 64;
-  const uint32_t rows =
-      std::clamp(std::min(12288 / ((a.key_dim + 64) * 4), 32 / wide), 1u, 8u);
+  const uint32_t rows = std::clamp(std::min(12288 / ((a.key_dim + 64) * 4), 32 / wide), 1u, 8u);
   a.query_heads = std::min(shared, rows);
   while (shared % a.query_heads != 0) --a.query_heads;
   a.query_tokens = std::min(tokens, std::max(rows / a.query_heads, 1u));
   a.head_groups = shared / a.query_heads;
-  const uint32_t groups = a.kv_heads * a.head_groups *
-                          ((tokens + a.query_tokens - 1) / a.query_tokens);
+  const uint32_t groups =
+      a.kv_heads * a.head_groups * ((tokens + a.query_tokens - 1) / a.query_tokens);
   const uint32_t chunks = spec.step_layout->blocks_per_seq[state.group];
   // Enough workgroups for a large device, two chunks of keys or more for each.
   a.splits = std::clamp(std::min(256 / groups, (chunks + 1) / 2), 1u, 32u);
@@ -112,10 +109,10 @@ Status Builder::Attention(uint32_t index, const Op& op) {
   const bool int8 = KeptAsInt8(y);
   const int32_t at = spec_.graph->values[static_cast<size_t>(op.inputs[1])].index;
   const StateBinding& binding = spec_.states[static_cast<size_t>(at)];
-  Dispatch& d = Add(index, Shader::attention,
-                    {64, KvCode(binding.dtype), a.key_dim, a.value_dim, a.query_tokens,
-                     a.query_heads, a.head_groups, a.splits, has_sinks ? 1u : 0u,
-                     int8 && a.splits == 1 ? 1u : 0u});
+  Dispatch& d =
+      Add(index, Shader::attention,
+          {64, KvCode(binding.dtype), a.key_dim, a.value_dim, a.query_tokens, a.query_heads,
+           a.head_groups, a.splits, has_sinks ? 1u : 0u, int8 && a.splits == 1 ? 1u : 0u});
   uint32_t rest = 0, sinks_rest = 0;
   SAMARA_RETURN_IF_ERROR(BindView(&d, q, false, &rest));
   d.Push(rest / 4);
@@ -131,8 +128,7 @@ Status Builder::Attention(uint32_t index, const Op& op) {
   }
   SAMARA_RETURN_IF_ERROR(has_sinks ? BindView(&d, sinks, false, &sinks_rest) : BindNothing(&d));
   d.Push(sinks_rest / 4);
-  const uint64_t scratch =
-      spec_.scratch_offsets.empty() ? 0 : spec_.scratch_offsets[index];
+  const uint64_t scratch = spec_.scratch_offsets.empty() ? 0 : spec_.scratch_offsets[index];
   const uint64_t parts_bytes = q.capacity[0] * a.heads * a.splits * (a.value_dim + 2) * 4;
   if (a.splits > 1) {
     SAMARA_RETURN_IF_ERROR(Bind(&d, spec_.arena_device, scratch, parts_bytes, true, &rest));

@@ -15,9 +15,9 @@ Status Set(std::string_view name, std::string_view value, Options* o) {
   const struct {
     const char* name;
     Switch* to;
-  } switches[] = {{"int_dot", &o->int_dot}, {"subgroup", &o->subgroup},
-                  {"int8", &o->activations}, {"staging", &o->staging},
-                  {"fuse", &o->fuse}, {"tiles", &o->tiles}, {"cache", &o->cache}};
+  } switches[] = {{"int_dot", &o->int_dot}, {"subgroup", &o->subgroup}, {"int8", &o->activations},
+                  {"staging", &o->staging}, {"fuse", &o->fuse},         {"tiles", &o->tiles},
+                  {"cache", &o->cache}};
   for (const auto& s : switches) {
     if (name != s.name) continue;
     if (value != "0" && value != "1") break;

@@ -17,14 +17,14 @@ struct Options {
   Switch int_dot = Switch::kAuto;      // the integer dot product instruction
   Switch subgroup = Switch::kAuto;     // reductions within subgroups
   Switch activations = Switch::kAuto;  // products with quantized weights take int8 activations
-  Switch staging = Switch::kAuto;      // copies through a staging buffer even where memory is shared
-  Switch fuse = Switch::kAuto;         // several operators in one dispatch
-  Switch tiles = Switch::kAuto;        // products of several tokens by tiles in shared memory
-  Switch cache = Switch::kAuto;        // pipelines kept on disk
-  uint64_t max_range = 0;              // bytes that one binding may span; 0: the device's limit
-  uint64_t segment = 0;                // operations of a submission; 0: chosen by the device's type
-  uint32_t splits = 0;                 // parts of the keys in attention; 0: chosen
-  uint64_t fail_submit = 0;            // tests: the n-th submission loses the device
+  Switch staging = Switch::kAuto;  // copies through a staging buffer even where memory is shared
+  Switch fuse = Switch::kAuto;     // several operators in one dispatch
+  Switch tiles = Switch::kAuto;    // products of several tokens by tiles in shared memory
+  Switch cache = Switch::kAuto;    // pipelines kept on disk
+  uint64_t max_range = 0;          // bytes that one binding may span; 0: the device's limit
+  uint64_t segment = 0;            // operations of a submission; 0: chosen by the device's type
+  uint32_t splits = 0;             // parts of the keys in attention; 0: chosen
+  uint64_t fail_submit = 0;        // tests: the n-th submission loses the device
 
   bool operator==(const Options&) const = default;
 };

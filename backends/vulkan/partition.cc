@@ -69,9 +69,10 @@ Status VulkanPartition::KeepFacts(const PartitionSpec& spec, const Builder& plan
   max_outputs_ = spec.max_outputs;
   n_ops_ = spec.n_ops;
   if (layout_.bytes > kStepBytes - kStepHeadBytes) {
-    return ResourceExhausted("vulkan: a step of %llu bytes, at most %llu: fewer sessions or less context",
-                             static_cast<unsigned long long>(layout_.bytes),
-                             static_cast<unsigned long long>(kStepBytes - kStepHeadBytes));
+    return ResourceExhausted(
+        "vulkan: a step of %llu bytes, at most %llu: fewer sessions or less context",
+        static_cast<unsigned long long>(layout_.bytes),
+        static_cast<unsigned long long>(kStepBytes - kStepHeadBytes));
   }
   n_symbols_ = static_cast<uint32_t>(spec.package->symbols.size());
   if (n_symbols_ > kMaxSymbols || spec.capacity->size() != n_symbols_) {
@@ -150,8 +151,8 @@ Status VulkanPartition::RecordCopies() {
         context.Note(api.BeginCommandBuffer(commands, &begin), "command buffer"));
     VkMemoryBarrier barrier = {VK_STRUCTURE_TYPE_MEMORY_BARRIER};
     barrier.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    barrier.dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
-                            VK_ACCESS_TRANSFER_WRITE_BIT;
+    barrier.dstAccessMask =
+        VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
     api.CmdPipelineBarrier(commands,
                            VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT |
                                VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
@@ -254,8 +255,7 @@ Status VulkanPartition::Record(const Builder& plan, const std::vector<VkDescript
   Context& context = device_->context();
   const Api& api = context.api();
   const uint64_t most = context.options().segment != 0 ? context.options().segment
-                        : context.facts().type == VK_PHYSICAL_DEVICE_TYPE_CPU
-                            ? uint64_t{200} << 20
+                        : context.facts().type == VK_PHYSICAL_DEVICE_TYPE_CPU ? uint64_t{200} << 20
                         : context.facts().type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU
                             ? uint64_t{100} << 30
                             : uint64_t{10} << 30;
@@ -346,9 +346,10 @@ Status VulkanPartition::Init(const PartitionSpec& spec) {
 Status VulkanPartition::Prepare(const StepHeader& header, uint8_t* memory) {
   if (header.n_tokens < 1 || header.n_tokens > bucket_tokens_ || header.n_seqs < 1 ||
       header.n_seqs > layout_.max_seqs || header.n_outputs > max_outputs_) {
-    return Internal("a step of %u tokens, %u sequences and %u outputs in a partition for %u, %u, %u",
-                    header.n_tokens, header.n_seqs, header.n_outputs, bucket_tokens_,
-                    layout_.max_seqs, max_outputs_);
+    return Internal(
+        "a step of %u tokens, %u sequences and %u outputs in a partition for %u, %u, %u",
+        header.n_tokens, header.n_seqs, header.n_outputs, bucket_tokens_, layout_.max_seqs,
+        max_outputs_);
   }
   for (uint32_t i = 0; i < n_symbols_; ++i) {
     if (symbol_kinds_[i] == SymbolKind::kTokens) symbols_[i] = header.n_tokens;

@@ -63,7 +63,7 @@ struct View {
   uint64_t handle = 0, offset = 0, range = 0;  // bytes
   uint64_t stride = 0;                         // bytes between rows
   uint32_t rank = 0;
-  uint8_t dims[kMaxRank] = {};      // indices into the table
+  uint8_t dims[kMaxRank] = {};       // indices into the table
   uint64_t capacity[kMaxRank] = {};  // their values at the bucket's largest step
   int32_t weight = -1;
   uint64_t Inner() const {  // elements of a row

@@ -120,8 +120,7 @@ WeightLayout LayoutOf(const Weight& weight, const WeightPlacement& placement) {
   }
   l.high_at = uint64_t{l.chunks} * kTileRows * 16;
   l.scales_at = l.high_at + (FiveBits(weight.dtype) ? uint64_t{l.blocks} * kTileRows * 4 : 0);
-  l.tile_bytes = l.scales_at +
-                 uint64_t{l.blocks} * kTileRows * (HasMinimum(weight.dtype) ? 4 : 2);
+  l.tile_bytes = l.scales_at + uint64_t{l.blocks} * kTileRows * (HasMinimum(weight.dtype) ? 4 : 2);
   if (__builtin_mul_overflow(l.tiles, l.tile_bytes, &l.bytes)) l.bytes = UINT64_MAX;
   return l;
 }

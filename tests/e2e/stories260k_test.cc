@@ -48,8 +48,8 @@ Outcome TryContinue(const std::string& file, const RunOptions& options,
   const char* prompt = "Once upon a time";
   const JsonDocument ids = Parse("ids", Run({"samara-eval", file, "--tokenize", prompt}).out);
   const uint64_t n = Expected().root().Find("greedy").Find("ids").size() - ids.root().size();
-  std::vector<std::string> arguments = {"samara-chat", file, "--raw", "--temp", "0",
-                                        "-p", prompt, "-n", std::to_string(n)};
+  std::vector<std::string> arguments = {"samara-chat", file,   "--raw", "--temp",         "0",
+                                        "-p",          prompt, "-n",    std::to_string(n)};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return Run(arguments, options);
 }
@@ -149,8 +149,7 @@ TEST_CASE("F32 through Vulkan: the same greedy text") {
     CHECK((required == nullptr || std::string(required) != "1"));
     return;
   }
-  CHECK(outcome.err == "");
-  CHECK(outcome.exit_code == 0);
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
   CHECK(outcome.out == ExpectedText() + "\n");
 }
 

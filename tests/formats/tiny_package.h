@@ -246,7 +246,8 @@ class TinyBuilder {
   }
 
   ValueId RmsNorm(const std::string& name, ValueId x, uint64_t size, bool grouped = false) {
-    ValueId weight = RandomVector(name + ".weight", size, name == "norm" ? spec_.head_scale : 1, 0.3);
+    ValueId weight =
+        RandomVector(name + ".weight", size, name == "norm" ? spec_.head_scale : 1, 0.3);
     return Add(OpCode::kRmsNorm, name, {x, weight},
                {{AttrKey::kEps, spec_.rms_eps},
                 {AttrKey::kGroup, grouped ? static_cast<double>(size) : 0}});

@@ -37,7 +37,8 @@ struct Folder {
   std::vector<fs::path> Files() const {
     std::vector<fs::path> files;
     if (!fs::exists(path + "/samara")) return files;
-    for (const auto& entry : fs::directory_iterator(path + "/samara")) files.push_back(entry.path());
+    for (const auto& entry : fs::directory_iterator(path + "/samara"))
+      files.push_back(entry.path());
     return files;
   }
   std::string path, before;
@@ -55,7 +56,8 @@ std::string Read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 void Write(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 TEST_CASE("written, read, damaged") {

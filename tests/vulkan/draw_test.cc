@@ -79,10 +79,10 @@ TEST_CASE("temperature, top-k, top-p, min-p: the sampler's tokens") {
     uint32_t top_k;
     float top_p, min_p;
   };
-  const Setting settings[] = {{1, 0, 1, 0},        {0.7f, 0, 1, 0},     {1, 40, 1, 0},
-                              {1, 1, 1, 0},        {2, 0, 0.9f, 0},     {1, 0, 0.1f, 0},
-                              {1, 0, 1, 0.05f},    {0.8f, 50, 0.95f, 0.01f},
-                              {100, 0, 0.5f, 0},   {0.01f, 3, 0.99f, 0.5f}};
+  const Setting settings[] = {{1, 0, 1, 0},           {0.7f, 0, 1, 0},          {1, 40, 1, 0},
+                              {1, 1, 1, 0},           {2, 0, 0.9f, 0},          {1, 0, 0.1f, 0},
+                              {1, 0, 1, 0.05f},       {0.8f, 50, 0.95f, 0.01f}, {100, 0, 0.5f, 0},
+                              {0.01f, 3, 0.99f, 0.5f}};
   int different = 0, total = 0;
   for (const Setting& setting : settings) {
     SamplingParams p;
@@ -103,8 +103,7 @@ TEST_CASE("temperature, top-k, top-p, min-p: the sampler's tokens") {
       for (int i = 0; i < 12; ++i) {
         Pcg32 same = generator;
         const uint32_t draw = same.Next();
-        const int32_t want =
-            SampleToken(logits.data(), vocab, p, nullptr, 0, &generator, area, {});
+        const int32_t want = SampleToken(logits.data(), vocab, p, nullptr, 0, &generator, area, {});
         int32_t got = -1, again = -1;
         REQUIRE_OK(drawer.Draw(logits, p, draw, &got));
         REQUIRE_OK(drawer.Draw(logits, p, draw, &again));

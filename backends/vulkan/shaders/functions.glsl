@@ -19,14 +19,15 @@ float Exp(float x) {
   // n * 0.693145752 is exact: 7 bits times 15.
   precise float r = x - n * 0.693145752;
   r = r - n * 1.42860677e-06;
-  float h = 1.98412701e-04;
+  // Precise: the same bits wherever it is inlined.
+  precise float h = 1.98412701e-04;
   h = h * r + 1.38888892e-03;
   h = h * r + 8.33333377e-03;
   h = h * r + 4.16666679e-02;
   h = h * r + 0.166666672;
   h = h * r + 0.5;
   h = h * r + 1.0;
-  const float y = h * r + 1.0;
+  precise float y = h * r + 1.0;
   const int whole = int(n);
   const int half_ = whole >> 1;
   return (y * PowerOfTwo(half_)) * PowerOfTwo(whole - half_);
