@@ -24,7 +24,9 @@ system='[a-z0-9_]+(\.h)?|(sys|linux|asm)/[a-z0-9_]+\.h'
 flatbuffers='flatbuffers/[a-z_]+\.h'
 check formats 'formats/' "$system|$flatbuffers"
 check runtime 'formats/|runtime/|samara/' "$system|samara/samara\.h"
-check backends 'formats/|runtime/|backends/' "$system"
+for backend in cpu reference; do check "backends/$backend" 'formats/|runtime/|backends/' "$system"; done
+# Made at build time: the shaders.
+check backends 'formats/|runtime/|backends/|vulkan_shaders\.inc' "$system|vulkan/vulkan_core\.h"
 check converter 'formats/|converter/' "$system"
 check apps 'formats/|runtime/|backends/|converter/|apps/|samara/' "$system|CLI/[A-Za-z]+\.hpp|samara/samara\.h"
 check apps/chat 'apps/common/|apps/chat/|samara/' "$system|CLI/[A-Za-z]+\.hpp|samara/samara\.h"
