@@ -225,11 +225,9 @@ uint HalfBits(float value) {
 }
 // Exact, subnormals included, also where the device flushes those of its own arithmetic.
 float HalfValue(uint half_) {
-  const uint sign = (half_ & 0x8000u) << 16, exponent = half_ >> 10 & 31u, m = half_ & 0x3ffu;
-  if (exponent == 0u) {
-    const float y = float(m) * 5.96046448e-08;
-    return sign != 0u ? -y : y;
-  }
-  if (exponent == 31u) return uintBitsToFloat(sign | 0x7f800000u | m << 13);
-  return uintBitsToFloat(sign | (exponent + 112u) << 23 | m << 13);
+  const uint exponent = half_ & 0x7c00u;
+  const uint normal =
+      ((half_ & 0x7fffu) << 13) + (exponent == 0x7c00u ? 0x70000000u : 0x38000000u);
+  const uint small = floatBitsToUint(float(half_ & 0x3ffu) * 5.96046448e-08);
+  return uintBitsToFloat((exponent == 0u ? small : normal) | (half_ & 0x8000u) << 16);
 }

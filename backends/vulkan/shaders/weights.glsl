@@ -39,5 +39,5 @@ vec4 PlainHalves(uint a, uint b) {
     return vec4(uintBitsToFloat(a << 16), uintBitsToFloat(a & 0xffff0000u), uintBitsToFloat(b << 16),
                 uintBitsToFloat(b & 0xffff0000u));
   }
-  return vec4(HalfValue(a & 0xffffu), HalfValue(a >> 16), HalfValue(b & 0xffffu), HalfValue(b >> 16));
+  return vec4(unpackHalf2x16(a), unpackHalf2x16(b));
 }
