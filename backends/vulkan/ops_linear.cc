@@ -178,7 +178,9 @@ Status Builder::Linear(uint32_t index, const Op& op) {
       d.Push(static_cast<uint32_t>(x.stride / 4));
       d.Push(scales);
       d.Push(row_scales);
-      aligned = rest % 16 == 0 && x.stride % 16 == 0 && x.capacity[1] % layout.chunk_values == 0;
+// Whole chunks: weights behind the end of a row are zero, but values there may be anything.
+      aligned = rest % 16 == 0 && x.stride % 16 == 0 &&
+                x.capacity[1] == uint64_t{layout.chunks} * layout.chunk_values;
     }
     rest = 0;
     SAMARA_RETURN_IF_ERROR(has_bias ? BindView(&d, bias, false, &rest) : BindNothing(&d));
