@@ -426,7 +426,11 @@ Status Context::Submit(const VkCommandBuffer* buffers, uint32_t n, VkSemaphore s
   info.pSignalSemaphores = &semaphore;
   const std::lock_guard lock(mutex_);
   if (lost()) return Note(VK_ERROR_DEVICE_LOST, "submission");
-  if (++n_submits_ == options_.fail_submit) return Note(VK_ERROR_DEVICE_LOST, "submission");
+  if (++n_submits_ == options_.fail_submit) {
+    // A device that is really lost has nothing under way.
+    static_cast<void>(api_.DeviceWaitIdle(device_));
+    return Note(VK_ERROR_DEVICE_LOST, "submission");
+  }
   return Note(api_.QueueSubmit(queue_, 1, &info, VK_NULL_HANDLE), "submission");
 }
 
