@@ -147,6 +147,8 @@ Status VulkanPartition::RecordCopies() {
   for (uint32_t slot = 0; slot < kSlots; ++slot) {
     const VkCommandBuffer commands = copies_[slot];
     VkCommandBufferBeginInfo begin = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+  // The next step may be queued while this one runs.
+  begin.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
     SAMARA_RETURN_IF_ERROR(
         context.Note(api.BeginCommandBuffer(commands, &begin), "command buffer"));
     VkMemoryBarrier barrier = {VK_STRUCTURE_TYPE_MEMORY_BARRIER};
@@ -211,6 +213,8 @@ Status VulkanPartition::BeginSegment() {
       context.api().AllocateCommandBuffers(context.device(), &allocate, &segments_[n_segments_]),
       "command buffer"));
   VkCommandBufferBeginInfo begin = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+  // The next step may be queued while this one runs.
+  begin.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
   return context.Note(context.api().BeginCommandBuffer(segments_[n_segments_], &begin),
                       "command buffer");
 }
