@@ -178,7 +178,7 @@ Status Builder::Linear(uint32_t index, const Op& op) {
       d.Push(static_cast<uint32_t>(x.stride / 4));
       d.Push(scales);
       d.Push(row_scales);
-// Whole chunks: weights behind the end of a row are zero, but values there may be anything.
+      // Whole chunks: weights behind the end of a row are zero, but values there may be anything.
       aligned = rest % 16 == 0 && x.stride % 16 == 0 &&
                 x.capacity[1] == uint64_t{layout.chunks} * layout.chunk_values;
     }

@@ -147,8 +147,8 @@ Status VulkanPartition::RecordCopies() {
   for (uint32_t slot = 0; slot < kSlots; ++slot) {
     const VkCommandBuffer commands = copies_[slot];
     VkCommandBufferBeginInfo begin = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-  // The next step may be queued while this one runs.
-  begin.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
+    // The next step may be queued while this one runs.
+    begin.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
     SAMARA_RETURN_IF_ERROR(
         context.Note(api.BeginCommandBuffer(commands, &begin), "command buffer"));
     VkMemoryBarrier barrier = {VK_STRUCTURE_TYPE_MEMORY_BARRIER};

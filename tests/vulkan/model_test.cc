@@ -72,7 +72,7 @@ TEST_CASE("windows, K/V types, several sessions, decompositions") {
   for (uint64_t window : {0, 40}) {
     for (DType kv : {DType::kF32, DType::kF16, DType::kQ8_0}) {
       CAPTURE(window);
-      CAPTURE(DTypeName(kv));
+      CAPTURE(std::string(DTypeName(kv)));
       TinySpec spec;
       spec.window = window;
       const AlignedFile file = MakeFile(spec);
@@ -171,10 +171,10 @@ double MeanDivergence(const Rows& reference, const Rows& rows) {
 TEST_CASE("quantized: divergence from the float64 reference, over 1,024 positions") {
   for (DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
                       DType::kF16, DType::kBF16}) {
-    CAPTURE(DTypeName(dtype));
+    CAPTURE(std::string(DTypeName(dtype)));
     TinySpec spec;
     spec.dtype = dtype;
-    spec.head_scale = 3;
+    spec.head_scale = 3.5;
     const AlignedFile file = MakeFile(spec);
     const Rows reference = AllLogits(file, BackendNamed("float64"));
     REQUIRE(reference.size() == 1024);
