@@ -15,7 +15,7 @@ struct RopeDefaults {
   double rotated = 1;           // part of a head's dimensions
   bool may_be_partial = false;  // the family's code rotates a part of the dimensions
   bool proportional = false;    // the type where the parameters name none
-  const char* own_key = "";  // of the parameters, which the family reads itself
+  const char* own_key = "";     // of the parameters, which the family reads itself
   const char* theta_key = "rope_theta";
   const char* rotated_key = "partial_rotary_factor";
 };

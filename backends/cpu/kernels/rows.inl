@@ -26,8 +26,7 @@ void RmsNorm(const RmsNormArgs& args, uint64_t begin, uint64_t end) {
         const F32x16 v = LoadPartial(rest, n - i);
         sum = Fma(v, v, sum);
       }
-      const F32x16 r =
-          Set(1.0f / __builtin_sqrtf(Tree16(sum) / static_cast<float>(n) + args.eps));
+      const F32x16 r = Set(1.0f / __builtin_sqrtf(Tree16(sum) / static_cast<float>(n) + args.eps));
       for (i = 0; i + 16 <= n; i += 16) {
         F32x16 v = Mul(Sub(Load(x + i), mean), r);
         if (weight != nullptr) v = Mul(v, Load(weight + i));
