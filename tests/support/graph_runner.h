@@ -26,7 +26,6 @@ struct RunnerOptions {
   bool views = false;        // slices and reshapes alias their input where rows stay rows
   bool keep_values = true;   // the test reads values that are no outputs of the graph
   bool one_op_each = false;  // a partition an operator instead of one for all
-  bool keep_values = true;   // of all values, not only of the graph's outputs
 };
 
 class GraphRunner {
@@ -276,7 +275,6 @@ class GraphRunner {
       spec.kv_type = options_.kv_type;
       spec.keep_values = options_.keep_values;
       spec.n_threads = options_.device.n_threads;
-      spec.keep_values = options_.keep_values;
       spec.is_view = std::span<const uint8_t>(is_view_).subspan(first, spec.n_ops);
       PartitionMeasure measure;
       SAMARA_RETURN_IF_ERROR(backend_->Measure(spec, &measure));
