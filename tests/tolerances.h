@@ -103,6 +103,12 @@ inline constexpr double kVulkanRoundingKl = 1e-9;
 // Logits of tiny models on CUDA against CPU where keys and values are stored in F16 or Q8_0, over the largest |logit|:
 // an F32 rounding before the storing may move a stored number by a step of its type, 2^-11 or 1/127 of a run.
 inline constexpr double kCudaStates = 5e-3;
+// Mean negative log-likelihood of the demo model on 10,000 tokens, beside float32 in another order of sums.
+inline constexpr double kDemoNll = 1e-5;
+// Mean KL, nats a token, of the demo model's weight types to its F32 on the same text; twice what was measured, so that
+// a broken scale shows and another machine's library does not.
+inline constexpr double kDemoKlQ8 = 4e-4;
+inline constexpr double kDemoKlQ4 = 4e-2;
 
 }  // namespace samara::tolerance
 
