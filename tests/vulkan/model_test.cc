@@ -68,6 +68,22 @@ TEST_CASE("F32: logits as the CPU's, with every switch, and the same bits twice"
   }
 }
 
+// Small enough for validation that runs inside the shaders.
+TEST_CASE("a prompt of two and a token") {
+  TinySpec spec;
+  spec.layers = 1;
+  spec.dtype = DType::kQ4_1;
+  const AlignedFile file = MakeFile(spec);
+  const Switches set("int8=1,int_dot=1");
+  LoadOptions options = SmallOptions();
+  options.n_chunk = 2;
+  const auto want = Generate(file, BackendNamed("cpu"), {5, 6}, 1, options);
+  const auto got = Generate(file, BackendNamed("vulkan"), {5, 6}, 1, options);
+  for (size_t i = 0; i < want.size(); ++i) {
+    CHECK(RelativeError(got[i], want[i]) < tolerance::kVulkanQ8Logits);
+  }
+}
+
 TEST_CASE("windows, K/V types, several sessions, decompositions") {
   for (uint64_t window : {0, 40}) {
     for (DType kv : {DType::kF32, DType::kF16, DType::kQ8_0}) {
