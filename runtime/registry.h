@@ -17,7 +17,8 @@ inline bool IsAuto(const char* name) {
 // the first of AutoBackends.
 Status FindBackend(const char* name, const Backend** backend);
 
-// What "auto" tries: plug-ins with a usable device that may be taken, then the best built-in backend.
+// What "auto" tries: plug-ins with a usable device that may be taken, then the best built-in backend. On a machine without
+// any GPU no plug-in is loaded.
 std::vector<const Backend*> AutoBackends();
 
 // Every backend, in the order of AutoBackends, then the rest of the built-in ones. What known plug-ins give no backend

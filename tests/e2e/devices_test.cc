@@ -101,7 +101,8 @@ TEST_CASE("devices: memory decides the split, and says so") {
 }
 
 TEST_CASE("devices: an operator that is lacking is listed, or refused inside layers") {
-  const Outcome plan = OnMirror({"samara-inspect", TinyPackage(), "--plan"}, "lacks gather");
+  const Outcome plan =
+      OnMirror({"samara-inspect", TinyPackage(), "--plan", "--cut-layers"}, "lacks gather");
   CHECK_MESSAGE(plan.exit_code == 0, plan.err);
   CHECK_MESSAGE(Has(plan.out, "on cpu because mirror lacks it: "), plan.out);
   const Outcome refused = OnMirror({"samara-inspect", TinyPackage(), "--plan"}, "lacks attention");
