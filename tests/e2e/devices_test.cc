@@ -105,12 +105,12 @@ TEST_CASE("devices: an operator that is lacking is listed, or refused inside lay
       OnMirror({"samara-inspect", TinyPackage(), "--plan", "--cut-layers"}, "lacks gather");
   CHECK_MESSAGE(plan.exit_code == 0, plan.err);
   CHECK_MESSAGE(Has(plan.out, "on cpu because mirror lacks it: "), plan.out);
-  const Outcome refused = OnMirror({"samara-inspect", TinyPackage(), "--plan"}, "lacks attention");
+  const Outcome refused = OnMirror({"samara-inspect", TinyPackage(), "--plan"}, "lacks gather");
   CHECK(refused.exit_code == 2);
-  CHECK(Has(refused.err, "attention"));
+  CHECK(Has(refused.err, "\"gather\""));
   const Outcome cut = OnMirror({"samara-eval", TinyPackage(), "--generate", "Hello", "-n", "6",
                                 "--temp", "0", "--cut-layers"},
-                               "lacks attention");
+                               "lacks gather");
   CHECK_MESSAGE(cut.exit_code == 0, cut.err);
   CHECK(cut.out ==
         Run({"samara-eval", TinyPackage(), "--generate", "Hello", "-n", "6", "--temp", "0"}).out);
