@@ -136,6 +136,18 @@ TEST_CASE("the bits do not depend on threads or instruction set") {
   }
 }
 
+#ifdef SAMARA_EMULATED_FOLDER
+TEST_CASE("the CUDA backend's kernels, emulated, write the same text") {
+  RunOptions options;
+  options.environment = {"SAMARA_PLUGIN_PATH=" SAMARA_EMULATED_FOLDER};
+  for (int run = 0; run < 2; ++run) {
+    const Outcome outcome = TryContinue(Convert("f32"), options, {"--backend", "cuda"});
+    REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+    CHECK(outcome.out == ExpectedText() + "\n");
+  }
+}
+#endif
+
 // On a CPU with Vulkan; which other device, SAMARA_TEST_VULKAN_DEVICE says.
 TEST_CASE("F32 through Vulkan: the same greedy text") {
   const char* device = std::getenv("SAMARA_TEST_VULKAN_DEVICE");
