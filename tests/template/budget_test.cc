@@ -87,7 +87,11 @@ TEST_CASE("endless work ends within its budget") {
     const double begin = Seconds();
     const Rendered got = RenderSource(c.source, input, options, 64 << 20);
     CHECK(!got.status.ok());
-    CHECK_MESSAGE(got.message().find(c.limit) != std::string::npos, got.message());
+    // With fewer steps than usual these may end first.
+    const bool named =
+        got.message().find(c.limit) != std::string::npos ||
+        (kSteps < RenderOptions{}.max_steps && got.message().find("steps") != std::string::npos);
+    CHECK_MESSAGE(named, got.message());
     const double seconds = Seconds() - begin;
     CHECK(seconds < kEndless);
     worst = std::max(worst, seconds);
