@@ -209,6 +209,10 @@ TEST_CASE("quantized: divergence from the float64 reference, over 1,024 position
          {"int8=0", "int8=1,int_dot=0", "int8=1,int_dot=1", "int8=1,fuse=0,tiles=0"}) {
       const bool plain = dtype == DType::kF16 || dtype == DType::kBF16;
       if (plain && std::string(switches) != "int8=0") continue;
+      // The instruction gives the same integers; one type with high bits and minimums tries every path.
+      const bool rare =
+          std::string(switches) != "int8=0" && std::string(switches) != "int8=1,int_dot=1";
+      if (rare && dtype != DType::kQ5_1) continue;
       CAPTURE(std::string(switches));
       const Switches set(switches);
       const double kl = MeanDivergence(reference, AllLogits(file, BackendNamed("vulkan")));
