@@ -472,7 +472,7 @@ size_t samara_pending(const samara_session* session) {
   return session == nullptr ? 0 : Of(session)->n_tokens - Of(session)->n_computed;
 }
 size_t samara_length(const samara_session* session) {
-  return session == nullptr ? 0 : Of(session)->n_computed;
+  return session == nullptr ? 0 : Of(session)->n_computed.load();
 }
 const int32_t* samara_tokens(const samara_session* session) {
   return session == nullptr ? nullptr : Of(session)->tokens;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace samara {
 namespace {
@@ -12,6 +13,17 @@ thread_local char last_error[1024];
 
 void ClearError() { last_error[0] = '\0'; }
 const char* LastError() { return last_error; }
+
+samara_status GuardCall(Status (*call)(void*), void* function) noexcept {
+  ClearError();
+  try {
+    return Report(call(function));
+  } catch (const std::bad_alloc&) {
+    return ReportText(SAMARA_OUT_OF_MEMORY, "an allocation failed");
+  } catch (...) {
+    return ReportText(SAMARA_INTERNAL, "an unexpected exception");
+  }
+}
 
 samara_status Report(const Status& status) {
   if (status.ok()) return SAMARA_OK;

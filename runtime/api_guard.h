@@ -2,7 +2,7 @@
 #ifndef SAMARA_RUNTIME_API_GUARD_H_
 #define SAMARA_RUNTIME_API_GUARD_H_
 
-#include <new>
+#include <type_traits>
 
 #include "formats/status.h"
 #include "samara/samara.h"
@@ -14,16 +14,14 @@ const char* LastError();
 samara_status Report(const Status& status);
 samara_status ReportText(samara_status status, const char* text);
 
+samara_status GuardCall(Status (*call)(void*), void* function) noexcept;
+
+// The handlers are there once for all functions.
 template <typename F>
 samara_status Guard(F&& function) noexcept {
-  ClearError();
-  try {
-    return Report(function());
-  } catch (const std::bad_alloc&) {
-    return ReportText(SAMARA_OUT_OF_MEMORY, "an allocation failed");
-  } catch (...) {
-    return ReportText(SAMARA_INTERNAL, "an unexpected exception");
-  }
+  return GuardCall(
+      [](void* f) -> Status { return (*static_cast<std::remove_reference_t<F>*>(f))(); },
+      &function);
 }
 
 inline Status Null(const char* what) { return InvalidArgument("%s is NULL", what); }

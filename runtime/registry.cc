@@ -10,11 +10,12 @@
 namespace samara {
 namespace {
 
+// The device that Open would take may be taken unasked.
 bool HasAutomaticDevice(const Backend& backend) {
   std::vector<DeviceInfo> devices;
   if (!backend.ListDevices(&devices).ok()) return false;
   for (const DeviceInfo& device : devices) {
-    if (device.automatic && device.unusable.empty()) return true;
+    if (device.unusable.empty()) return device.automatic;
   }
   return false;
 }

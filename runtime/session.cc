@@ -202,7 +202,7 @@ Status ForkSession(Session* session, Session** copy) {
   Session* c = *copy;
   std::memcpy(c->tokens, session->tokens, session->n_tokens * sizeof(int32_t));
   c->n_tokens = session->n_tokens;
-  c->n_computed = session->n_computed;
+  c->n_computed = session->n_computed.load();
   c->high_water = session->high_water;
   std::copy(std::begin(session->held_from), std::end(session->held_from), c->held_from);
   c->generator = session->generator;

@@ -3,6 +3,7 @@
 #ifndef SAMARA_RUNTIME_SESSION_H_
 #define SAMARA_RUNTIME_SESSION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -16,11 +17,12 @@ struct Reply;
 struct Session {
   Model* model = nullptr;
   uint32_t slot = 0;
-  bool poisoned = false;
+  std::atomic<bool> poisoned{false};
   bool all_logits = false;
   bool selected = false;      // in the running step
   int32_t* tokens = nullptr;  // [n_ctx]: computed, then pending
-  uint32_t n_computed = 0;
+  // Atomic, as `poisoned`: another thread that waits for the device may change both (SettleSteps).
+  std::atomic<uint32_t> n_computed{0};
   uint32_t n_tokens = 0;
   uint32_t high_water =
       0;  // most slots written since reset: what ring groups have overwritten follows from it
@@ -30,8 +32,7 @@ struct Session {
   uint64_t step_id = 0;                     // of the step whose rows it may read; 0: none
   uint32_t first_row = 0, n_rows = 0;
   uint64_t last_step = 0;  // in which it took part; 0: none since reset
-  uint32_t n_settled =
-      0;  // computed tokens of which no device can take back its word (runtime/results.h)
+  uint32_t n_settled = 0;  // computed tokens that no device can take back (runtime/results.h)
   SamplingParams sampling;
   Pcg32 generator;
   Reply* reply = nullptr;  // a block of the session's own

@@ -353,7 +353,7 @@ Status WriteSession(const Session& session, std::span<const uint8_t> attachment,
   h.n_states = model.n_states;
   h.n_groups = model.n_groups;
   h.n_tokens = session.n_tokens;
-  h.n_computed = h.high_water = session.n_computed;
+  h.n_computed = h.high_water = session.n_computed.load();
   for (uint32_t g = 0; g < model.n_groups; ++g) {
     SAMARA_RETURN_IF_ERROR(FirstSlot(session, g, &h.first_slot[g]));
     if (IsRing(model, model.groups[g])) h.high_water = session.high_water;

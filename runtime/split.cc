@@ -190,7 +190,7 @@ class Splitter final : public DecomposeChoice {
                              request_.backend->name(), request_.host->name());
       }
       out_.sides[op] = Side::kHost;
-      out_.lacking[op] = 1;
+      out_.lacking[op] = 2;
     });
     return status;
   }
@@ -203,7 +203,7 @@ class Splitter final : public DecomposeChoice {
     }
     for (size_t i = 0; i < out_.sides.size() && !request_.cut_layers; ++i) {
       const Op& op = out_.graph.ops[i];
-      if (out_.lacking[i] == 0 || units_.is_layer[UnitOf(op)] == 0) continue;
+      if (out_.lacking[i] != 1 || units_.is_layer[UnitOf(op)] == 0) continue;
       return Unsupported(
           "backend %s lacks operator %s (%s version %u), which stands in a repeated layer: every "
           "layer would be cut; "
@@ -253,7 +253,7 @@ uint32_t CountUnits(const Graph& graph) { return Units(graph).n(); }
 std::string SplitText(const Split& split, const char* device, const char* host) {
   if (!split.uses_host()) return std::string("everything runs on ") + device;
   uint32_t lacking = 0;
-  for (const uint8_t l : split.lacking) lacking += l;
+  for (const uint8_t l : split.lacking) lacking += l != 0;
   std::string text;
   if (split.device_layers == split.n_layers) {
     text = split.first_unit == 0 ? "" : "all layers, but not the embedding, ";

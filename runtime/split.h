@@ -40,8 +40,9 @@ struct Split {
   Graph graph;                // after decomposition; values of the stored graph keep their numbers
   uint32_t n_decomposed = 0;  // operators of the stored graph that run by decomposition
   std::vector<Side> sides;    // per operator
-  std::vector<uint8_t> lacking;  // per operator: it runs on the host because the device cannot
-  std::vector<OpRange> ranges;   // in order, neighbours on different sides; at least one
+  // Per operator: 1: it runs on the host because the device lacks it; 2: because another one on its state does.
+  std::vector<uint8_t> lacking;
+  std::vector<OpRange> ranges;  // in order, neighbours on different sides; at least one
   uint32_t n_units = 0, first_unit = 0;
   uint32_t n_layers = 0, device_layers = 0;
 

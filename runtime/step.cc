@@ -200,7 +200,7 @@ Status StepSessions(Session* const* sessions, uint64_t n) {
     Session* s = share.session;
     if (s->last_step <= model->settled_step) s->n_settled = s->n_computed;
     s->n_computed += share.n_tokens;
-    s->high_water = std::max(s->high_water, s->n_computed);
+    s->high_water = std::max(s->high_water, s->n_computed.load());
     s->step_id = s->last_step = model->step_id;
     s->first_row = row;
     s->n_rows = share.n_outputs;

@@ -69,8 +69,10 @@ void SplitLines(const ModelPlan& plan, const Backend& backend, std::string* text
   for (size_t i = 0; i < plan.split.graph.ops.size(); ++i) {
     if (plan.split.lacking[i] == 0) continue;
     const Op& op = plan.split.graph.ops[i];
-    *text += "on " + host + " because " + device + " lacks it: " + Escaped(op.name) + " (" +
-             Escaped(op.type_name) + " version " + std::to_string(op.version) + ")\n";
+    *text += "on " + host + " because " + device +
+             (plan.split.lacking[i] == 1 ? " lacks it: " : " lacks another one on its state: ") +
+             Escaped(op.name) + " (" + Escaped(op.type_name) + " version " +
+             std::to_string(op.version) + ")\n";
   }
 }
 
