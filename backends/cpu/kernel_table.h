@@ -25,8 +25,25 @@ enum class Isa : uint8_t {
 };
 
 // Weight codecs in the order of KernelTable::linear.
-enum class Codec : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1 };
-inline constexpr int kNumCodecs = 8;
+enum class Codec : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIQ4_NL,
+  kIQ4_XS,
+  kMXFP4,
+};
+inline constexpr int kNumCodecs = 16;
 
 // Tokens of a linear are packed in tiles of 8, the rest in tiles of 4, 2 and 1. A tile of W tokens
 // that begins at token t lies at element t * (elements a token) of each array:
@@ -222,7 +239,7 @@ static_assert(offsetof(KernelTable, pack)
 #undef SAMARA_KERNEL_BYTES
 
 // An instruction set that adds int8 dots only: the linears from Codec::kQ8_0 on.
-inline constexpr int kNumQuantCodecs = 5;
+inline constexpr int kNumQuantCodecs = 13;
 struct QuantKernels {
   PackFn pack[kNumQuantCodecs];
   LinearFn linear[kNumQuantCodecs];
