@@ -245,6 +245,15 @@ struct QuantKernels {
   LinearFn linear[kNumQuantCodecs];
 };
 
+// Of a type from Codec::kQ4_1 on what gains nothing from such dots, so that tables can share it: the
+// product with one token, which waits for memory, and the expansion of weights to bytes.
+struct CodesParts {
+  void (*one)(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end, uint64_t token);
+  void (*expand)(const uint8_t* w, uint64_t n_blocks, uint8_t* out);
+};
+inline constexpr int kNumCodesCodecs = 11;  // from Codec::kQ4_1 on
+extern const CodesParts kAvx2CodesParts[kNumCodesCodecs];
+
 // An instruction set that adds a BF16 dot.
 struct Bf16Kernels {
   PackFn pack;
@@ -257,6 +266,7 @@ const KernelTable* Avx2Kernels();
 const QuantKernels* AvxVnniQuantKernels();
 // The same source in the encoding of AVX-512 VNNI with VL: for the tests, and only there.
 const QuantKernels* AvxVnniAsAvx512QuantKernels();
+// Without the linears of the types from Codec::kQ4_1 on, which AVX2's serve as well.
 const KernelTable* Avx512Kernels();
 const QuantKernels* Avx512VnniQuantKernels();
 const Bf16Kernels* Avx512Bf16Kernels();

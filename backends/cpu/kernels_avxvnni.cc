@@ -3,6 +3,8 @@
 #include "backends/cpu/simd/avx2.h"
 #include "formats/math_constants.h"
 
+#define SAMARA_CODES_PARTS kAvx2CodesParts
+
 namespace samara::cpu {
 namespace {
 // clang-format off

@@ -253,7 +253,8 @@ void check::pack() {
     const bool minimum = (form != nullptr && form->minimum && !halves) ||
                          kCodecTypes[codec] == DType::kQ4_1 || kCodecTypes[codec] == DType::kQ5_1;
     // Signed bytes, as Q8_0.
-    const bool wide = codec == static_cast<int>(Codec::kQ8_0) || (form != nullptr && form->values != nullptr);
+    const bool wide = codec == static_cast<int>(Codec::kQ8_0) ||
+                      codec == static_cast<int>(Codec::kQ5_0) || (form != nullptr && form->values != nullptr);
     for (const uint64_t tokens : {1u, 2u, 3u, 7u, 8u, 13u, 17u}) {
       for (const uint64_t cols : {1u, 16u, 31u, 32u, 75u, 128u}) {
         const Kind kind = kKinds[++seed % 4];

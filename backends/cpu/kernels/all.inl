@@ -11,11 +11,17 @@ namespace {
 #include "backends/cpu/kernels/pack_quant.inl"
 #include "backends/cpu/kernels/linear_float.inl"
 #include "backends/cpu/kernels/linear_quant.inl"
+#if !defined(SAMARA_NO_CODES)
 #include "backends/cpu/kernels/linear_codes.inl"
+#endif
 #include "backends/cpu/kernels/attention.inl"
 // clang-format on
 }  // namespace
 }  // namespace samara::cpu
+
+#if defined(SAMARA_NO_CODES)
+#define SAMARA_CODES_LINEARS
+#endif
 
 // Rows of a table, in the order of KernelTable, after isa, name, tokens_per_task,
 // tiles_per_task and products_per_piece.

@@ -1,35 +1,54 @@
-// Products with the types of formats/quant/codes.h. One token reads the packed weights as they are. For more, some blocks
+// Products with Q4_1, Q5_0, Q5_1 and the types of formats/quant/codes.h. One token reads the packed weights as they are. For more, some blocks
 // of them are first expanded to bytes and F32 scales, in the stack and so in the first cache, where few kernels, shared
 // by all types, take them to many tokens.
 
-// --- bodies: part g of half h of a block, quants 16h + 4g .. + 3 of 16 rows
+// --- bodies: part g of half h of a block, quants 16h + 4g .. + 3 of 16 rows. Where g shifts bits, loops
+// over it are unrolled; elsewhere that would only be larger.
 
 struct Nibbles {
+  static constexpr bool kShifted = false;
   static constexpr uint64_t kBytes = 256;
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
     const I8x64 both = LoadBytes(w + 64 * g);
     return h == 0 ? LowNibbles(both) : HighNibbles(both);
   }
 };
+SAMARA_INLINE uint64_t LoadBits(const uint8_t* p) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, p, 8);
+  return bits;
+}
+
 struct FiveBits {
+  static constexpr bool kShifted = false;
   static constexpr uint64_t kBytes = 320;
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
     return AddHighBits(Nibbles::Part(w + 64, h, g), LoadBits(w + 8 * (4 * h + g)));
   }
 };
+// Less 16, as signed bytes: the fifth bit, turned over, is copied to the sign and above.
+struct SignedFiveBits : FiveBits {
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return OrBytes(Nibbles::Part(w + 64, h, g),
+                   HighOnes(~LoadBits(w + 8 * (4 * h + g))));
+  }
+};
 struct SixBits {
+  static constexpr bool kShifted = true;
   static constexpr uint64_t kBytes = 384;
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
     return OrBytes(Nibbles::Part(w + 128, h, g), Field(LoadBytes(w + 64 * h), 2 * g - 4, 48));
   }
 };
 struct TwoBits {
+  static constexpr bool kShifted = true;
   static constexpr uint64_t kBytes = 128;
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
     return Field(LoadBytes(w + 64 * h), 2 * g, 3);
   }
 };
 struct ThreeBits {
+  static constexpr bool kShifted = true;
   static constexpr uint64_t kBytes = 192;
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
     return OrBytes(TwoBits::Part(w + 64, h, g), Field(LoadBytes(w), 4 * h + g - 2, 4));
@@ -50,6 +69,7 @@ struct Fp4Nibbles : Nibbles {
   }
 };
 struct Bytes {
+  static constexpr bool kShifted = false;
   static constexpr uint64_t kBytes = 512;
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
     return LoadBytes(w + 64 * (4 * h + g));
@@ -83,6 +103,13 @@ SAMARA_SHARED void SixBitScales(const uint8_t* header, uint64_t n, bool minimum,
     high_b = ShiftRight<2>(high_b);
   }
 }
+struct Q41Scales {
+  static constexpr uint64_t kUnit = 1, kHeader = 64;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t, float* out, uint64_t) {
+    Store(out, LoadHalf(Halves(header)));
+    Store(out + 16, LoadHalf(Halves(header + 32)));
+  }
+};
 struct MinimumScales {
   static constexpr uint64_t kUnit = 8, kHeader = 256;
   static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
@@ -134,7 +161,7 @@ struct Iq4XsScales {
     }
   }
 };
-struct Iq4NlScales {
+struct PairScales {
   static constexpr uint64_t kUnit = 2, kHeader = 64;
   static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
     for (uint64_t i = 0; i < n; ++i) Store(out + i * stride, LoadHalf(Halves(header + 32 * i)));
@@ -155,7 +182,7 @@ struct Fp4Scales {
 
 // --- codecs
 
-// kHalved: scales for each 16; kBias: of the quants, where halved and without minimum.
+// kIndex: from Codec::kQ4_1 on; kHalved: scales for each 16; kBias: of the quants, where halved and without minimum.
 template <typename BodyOf, typename DotType, bool kSignedOf, bool kHalvedOf, bool kMinimumOf>
 struct CodesForm {
   using Body = BodyOf;
@@ -163,29 +190,33 @@ struct CodesForm {
   static constexpr bool kSigned = kSignedOf, kHalved = kHalvedOf, kMinimum = kMinimumOf;
   static constexpr uint64_t kScales = (kHalved ? 2 : 1) * (kMinimum ? 2 : 1);
 };
-template <typename Form, typename ScalesOf, typename WideOf, int kBiasOf = 0>
+template <int kIndexOf, typename Form, typename ScalesOf, typename WideOf, int kBiasOf = 0>
 struct CodesCodec : Form {
   using Scales = ScalesOf;
   using Wide = WideOf;
-  static constexpr int kBias = kBiasOf;
+  static constexpr int kIndex = kIndexOf, kBias = kBiasOf;
   static constexpr uint64_t kUnit = Scales::kUnit, kHeader = Scales::kHeader;
 };
 using WideMinimum = CodesForm<Bytes, Dot5, false, false, true>;
 using WideHalved = CodesForm<Bytes, Dot6, false, true, false>;
 using WideHalvedMinimum = CodesForm<Bytes, Dot4, false, true, true>;
 using WideSigned = CodesForm<Bytes, Dot8, true, false, false>;
+using CodecQ4_1 = CodesCodec<0, CodesForm<Nibbles, Dot4, false, false, true>, Q41Scales, WideMinimum>;
+using CodecQ5_0 =
+    CodesCodec<1, CodesForm<SignedFiveBits, Dot8, true, false, false>, PairScales, WideSigned>;
+using CodecQ5_1 = CodesCodec<2, CodesForm<FiveBits, Dot5, false, false, true>, Q41Scales, WideMinimum>;
 using CodecQ2_K =
-    CodesCodec<CodesForm<TwoBits, Dot4, false, true, true>, Q2Scales, WideHalvedMinimum>;
-using CodecQ3_K = CodesCodec<CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved, 4>;
-using CodecQ4_K = CodesCodec<CodesForm<Nibbles, Dot4, false, false, true>, MinimumScales, WideMinimum>;
+    CodesCodec<3, CodesForm<TwoBits, Dot4, false, true, true>, Q2Scales, WideHalvedMinimum>;
+using CodecQ3_K = CodesCodec<4, CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved, 4>;
+using CodecQ4_K = CodesCodec<5, CodesForm<Nibbles, Dot4, false, false, true>, MinimumScales, WideMinimum>;
 using CodecQ5_K =
-    CodesCodec<CodesForm<FiveBits, Dot5, false, false, true>, MinimumScales, WideMinimum>;
-using CodecQ6_K = CodesCodec<CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved, 32>;
+    CodesCodec<6, CodesForm<FiveBits, Dot5, false, false, true>, MinimumScales, WideMinimum>;
+using CodecQ6_K = CodesCodec<7, CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved, 32>;
 using CodecIQ4_NL =
-    CodesCodec<CodesForm<Iq4Nibbles, Dot8, true, false, false>, Iq4NlScales, WideSigned>;
+    CodesCodec<8, CodesForm<Iq4Nibbles, Dot8, true, false, false>, PairScales, WideSigned>;
 using CodecIQ4_XS =
-    CodesCodec<CodesForm<Iq4Nibbles, Dot8, true, false, false>, Iq4XsScales, WideSigned>;
-using CodecMXFP4 = CodesCodec<CodesForm<Fp4Nibbles, Dot8, true, false, false>, Fp4Scales, WideSigned>;
+    CodesCodec<9, CodesForm<Iq4Nibbles, Dot8, true, false, false>, Iq4XsScales, WideSigned>;
+using CodecMXFP4 = CodesCodec<10, CodesForm<Fp4Nibbles, Dot8, true, false, false>, Fp4Scales, WideSigned>;
 
 // --- one block
 
@@ -193,14 +224,15 @@ SAMARA_INLINE int32_t HalfSum(int32_t sums, int half) {
   return half == 0 ? static_cast<int16_t>(sums) : sums >> 16;
 }
 
-// Integer dots of half kHalf of a block, or of both (2): the bodies of 16 rows at w[v] times kT tokens.
-template <typename C, int kHalf, int kV, int kT>
-SAMARA_INLINE void CodesDots(const uint8_t* const (&w)[kV], uint64_t width, const int8_t* q,
+// Integer dots of a half of a block, or of both (2): the bodies of 16 rows at w[v] times kT tokens.
+template <typename C, int kV, int kT>
+SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t width, const int8_t* q,
                              const int32_t* sums, int32_t bias, I32x16 (&out)[kV][kT]) {
+  constexpr int kHalves = C::kHalved ? 1 : 2;
   int32_t start[kT];
   for (int t = 0; t < kT; ++t) {
     start[t] = C::kSigned                 ? (kOffset8 != 0 ? sums[t] : 0)
-               : C::kHalved && !C::kMinimum ? -bias * HalfSum(sums[t], kHalf)
+               : C::kHalved && !C::kMinimum ? -bias * HalfSum(sums[t], half)
                                             : 0;
   }
 #if defined(__ARM_FEATURE_MATMUL_INT8)
@@ -208,8 +240,8 @@ SAMARA_INLINE void CodesDots(const uint8_t* const (&w)[kV], uint64_t width, cons
     DotPair dot[kT / 2];
     for (int t = 0; t < kT; t += 2) dot[t / 2].Start(start[t], start[t + 1]);
     SAMARA_UNROLL for (int g = 0; g < 4; g += 2) {
-      for (int h = 0; h < 2; ++h) {
-        if (kHalf != 2 && kHalf != h) continue;
+      for (int own = 0; own < kHalves; ++own) {
+        const int h = C::kHalved ? half : own;
         const WeightPairs pairs = PairGroups(C::Body::Part(w[0], h, g), C::Body::Part(w[0], h, g + 1));
         const int8_t* tokens = q + static_cast<uint64_t>(4 * h + g) * width * 4;
         for (int t = 0; t < kT; t += 2) dot[t / 2].Add(pairs, tokens + t * 8);
@@ -226,9 +258,9 @@ SAMARA_INLINE void CodesDots(const uint8_t* const (&w)[kV], uint64_t width, cons
   for (int t = 0; t < kT; ++t) {
     for (int v = 0; v < kV; ++v) dot[v][t].Start(SetInt(start[t]));
   }
-  SAMARA_UNROLL for (int g = 0; g < 4; ++g) {
-    for (int h = 0; h < 2; ++h) {
-      if (kHalf != 2 && kHalf != h) continue;
+  const auto add = [&](int g) SAMARA_INLINE_LAMBDA {
+    SAMARA_UNROLL for (int own = 0; own < kHalves; ++own) {
+      const int h = C::kHalved ? half : own;
       const int8_t* tokens = q + static_cast<uint64_t>(4 * h + g) * width * 4;
       if constexpr (C::kSigned) {
         Weights8 part[kV];
@@ -240,11 +272,16 @@ SAMARA_INLINE void CodesDots(const uint8_t* const (&w)[kV], uint64_t width, cons
         AddTokens(part, tokens, dot);
       }
     }
-    if (g == 1 && kHalf == 2) {
+    if (g == 1 && !C::kHalved) {
       for (int v = 0; v < kV; ++v) {
         for (int t = 0; t < kT; ++t) dot[v][t].Half();
       }
     }
+  };
+  if constexpr (C::Body::kShifted) {
+    SAMARA_UNROLL for (int g = 0; g < 4; ++g) add(g);
+  } else {
+    _Pragma("GCC unroll 1") for (int g = 0; g < 4; ++g) add(g);
   }
   for (int v = 0; v < kV; ++v) {
     for (int t = 0; t < kT; ++t) out[v][t] = dot[v][t].Sum();
@@ -252,15 +289,15 @@ SAMARA_INLINE void CodesDots(const uint8_t* const (&w)[kV], uint64_t width, cons
 }
 
 // One sub-block into the accumulators.
-template <typename C, int kHalf, int kV, int kT, typename Acc>
-SAMARA_INLINE void SubBlock(const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
+template <typename C, int kV, int kT, typename Acc>
+SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
                             uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
                             int32_t bias, Acc* acc) {
   I32x16 ints[kV][kT];
-  CodesDots<C, kHalf, kV, kT>(w, width, q, sums, bias, ints);
+  CodesDots<C, kV, kT>(half, w, width, q, sums, bias, ints);
   acc->NextBlock();
   for (int v = 0; v < kV; ++v) {
-    const float* own = scales[v] + (kHalf == 1 ? (C::kMinimum ? 32 : 16) : 0);
+    const float* own = scales[v] + (half == 1 ? (C::kMinimum ? 32 : 16) : 0);
     const F32x16 s = Load(own);
     for (int t = 0; t < kT; ++t) acc->AddProduct(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]));
     if constexpr (C::kMinimum) {
@@ -268,7 +305,7 @@ SAMARA_INLINE void SubBlock(const uint8_t* const (&w)[kV], const float* const (&
       for (int t = 0; t < kT; ++t) {
         float sum;
         if constexpr (C::kHalved) {
-          sum = static_cast<float>(HalfSum(sums[t], kHalf));
+          sum = static_cast<float>(HalfSum(sums[t], half));
         } else {
           __builtin_memcpy(&sum, sums + t, 4);
         }
@@ -281,11 +318,15 @@ template <typename C, int kV, int kT, typename Acc>
 SAMARA_INLINE void CodesBlock(const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
                               uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
                               int32_t bias, Acc* acc) {
-  if constexpr (C::kHalved) {
-    SubBlock<C, 0, kV, kT>(w, scales, width, q, d, sums, bias, acc);
-    SubBlock<C, 1, kV, kT>(w, scales, width, q, d, sums, bias, acc);
+  if constexpr (C::kHalved && C::Body::kBytes == Bytes::kBytes) {
+    _Pragma("GCC unroll 1") for (int half = 0; half < 2; ++half) {
+      SubBlock<C, kV, kT>(half, w, scales, width, q, d, sums, bias, acc);
+    }
+  } else if constexpr (C::kHalved) {
+    SubBlock<C, kV, kT>(0, w, scales, width, q, d, sums, bias, acc);
+    SubBlock<C, kV, kT>(1, w, scales, width, q, d, sums, bias, acc);
   } else {
-    SubBlock<C, 2, kV, kT>(w, scales, width, q, d, sums, bias, acc);
+    SubBlock<C, kV, kT>(2, w, scales, width, q, d, sums, bias, acc);
   }
 }
 
@@ -339,8 +380,10 @@ SAMARA_NOINLINE void ExpandCodes(const uint8_t* w, uint64_t n, uint8_t* out) {
     for (uint64_t i = 0; i < in_unit; ++i) {
       PrefetchFar(w + kPrefetchBytes);
       uint8_t* bytes = out + C::kScales * 64;
-      SAMARA_UNROLL for (int g = 0; g < 4; ++g) {
-        for (int h = 0; h < 2; ++h) StoreBytes(bytes + 64 * (4 * h + g), C::Body::Part(w, h, g));
+      for (int h = 0; h < 2; ++h) {
+        _Pragma("GCC unroll 1") for (int g = 0; g < 4; ++g) {
+          StoreBytes(bytes + 64 * (4 * h + g), C::Body::Part(w, h, g));
+        }
       }
       w += C::Body::kBytes;
       out += kWideBytes<C>;
@@ -387,21 +430,40 @@ SAMARA_NOINLINE void WideTokens(const WideTask& task) {
 }
 
 struct CodesForms {
-  void (*one)(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end, uint64_t token);
-  void (*expand)(const uint8_t* w, uint64_t n, uint8_t* out);
+  const CodesParts* parts;
   void (*eight)(const WideTask& task);
   void (*four)(const WideTask& task);
   void (*rest)(const WideTask& task);
+  uint64_t vectors;  // of `eight` and `four`
   uint64_t unit, unit_bytes, wide_bytes;
   int32_t bias;
 };
 template <typename C>
+#if defined(SAMARA_CODES_EXPANDED)
+inline constexpr CodesParts kCodesPartsOf = {nullptr, ExpandCodes<C>};
+#else
+inline constexpr CodesParts kCodesPartsOf = {CodesOneToken<C>, ExpandCodes<C>};
+#endif
+// Q2_K, with four numbers a block, is too rare for forms of several tiles.
+template <typename Wide>
+inline constexpr int kWideVectors = Wide::kHalved && Wide::kMinimum ? 1 : kInt8Vectors;
+template <typename C>
 inline constexpr CodesForms kCodesFormsOf = {
-    CodesOneToken<C>,
-    ExpandCodes<C>,
-    WideTokens<typename C::Wide, kInt8Vectors, (kFormTokens < 8 ? kFormTokens : 8)>,
-    WideTokens<typename C::Wide, kInt8Vectors, (kFormTokens < 4 ? kFormTokens : 4)>,
+#if defined(SAMARA_CODES_PARTS)
+    SAMARA_CODES_PARTS + C::kIndex,
+#else
+    &kCodesPartsOf<C>,
+#endif
+    WideTokens<typename C::Wide, kWideVectors<typename C::Wide>,
+               (kWideVectors<typename C::Wide> == 1 && kInt8Vectors == 2 ? 2
+                : kFormTokens < 8                                        ? kFormTokens
+                                                                         : 8)>,
+    WideTokens<typename C::Wide, kWideVectors<typename C::Wide>,
+               (kWideVectors<typename C::Wide> == 1 && kInt8Vectors == 2 ? 2
+                : kFormTokens < 4                                        ? kFormTokens
+                                                                         : 4)>,
     WideTokens<typename C::Wide, 1, (kFormTokens < 2 ? kFormTokens : 2)>,
+    kWideVectors<typename C::Wide>,
     C::kUnit,
     C::kHeader + C::kUnit * C::Body::kBytes,
     kWideBytes<C>,
@@ -421,7 +483,7 @@ SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, ui
   for (uint64_t b = 0; b < blocks; b += kWideBlocks) {
     task.n = blocks - b < kWideBlocks ? blocks - b : kWideBlocks;
     for (uint64_t v = 0; v < vectors; ++v) {
-      forms.expand(args.weights + (tile + v) * args.tile_bytes + b / forms.unit * forms.unit_bytes,
+      forms.parts->expand(args.weights + (tile + v) * args.tile_bytes + b / forms.unit * forms.unit_bytes,
                    task.n, wide + v * task.w_stride);
     }
     for (uint64_t t = token_begin; t < token_end;) {
@@ -433,7 +495,7 @@ SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, ui
       task.sums = args.sums + t * blocks + b * width;
       task.width = width;
       task.partial = own;
-      if (vectors == kInt8Vectors && width >= 4) {
+      if (vectors == forms.vectors && width >= 4) {
         (width == 8 ? forms.eight : forms.four)(task);
       } else {
         for (uint64_t v = 0; v < vectors; ++v) {
@@ -459,11 +521,12 @@ SAMARA_SHARED void LinearCodesForms(const LinearArgs& args, const CodesForms& fo
                                     uint64_t token_end) {
   for (uint64_t begin = token_begin; begin < token_end; begin += kMaxTaskTokens) {
     uint64_t end = begin + kMaxTaskTokens < token_end ? begin + kMaxTaskTokens : token_end;
-    if (end % 2 != begin % 2) forms.one(args, tile_begin, tile_end, --end);
+    if (end % 2 != begin % 2 && forms.parts->one != nullptr)
+      forms.parts->one(args, tile_begin, tile_end, --end);
     if (begin == end) break;
     for (uint64_t tile = tile_begin; tile < tile_end;) {
       const bool several = end - begin >= 4 && tile + kInt8Vectors <= tile_end;
-      const uint64_t vectors = several ? kInt8Vectors : 1;
+      const uint64_t vectors = several ? forms.vectors : 1;
       CodesRows(args, forms, tile, vectors, begin, end);
       tile += vectors;
     }
@@ -476,11 +539,14 @@ void LinearCodes(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
   LinearCodesForms(args, kCodesFormsOf<C>, tile_begin, tile_end, token_begin, token_end);
 }
 
-// Rows of a table. What a type's activations need is what an older type's do, or halves.
-#define SAMARA_CODES_PACKS                                                                   \
-  PackHalves, PackHalves, PackQuant<CodecQ4_1>, PackQuant<CodecQ4_1>, PackHalves,            \
-      PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>
-#define SAMARA_CODES_LINEARS                                                                     \
-  LinearCodes<CodecQ2_K>, LinearCodes<CodecQ3_K>, LinearCodes<CodecQ4_K>, LinearCodes<CodecQ5_K>, \
+// Rows of a table.
+#define SAMARA_CODES_LINEARS                                                                      \
+  LinearCodes<CodecQ4_1>, LinearCodes<CodecQ5_0>, LinearCodes<CodecQ5_1>, LinearCodes<CodecQ2_K>, \
+      LinearCodes<CodecQ3_K>, LinearCodes<CodecQ4_K>, LinearCodes<CodecQ5_K>,                     \
       LinearCodes<CodecQ6_K>, LinearCodes<CodecIQ4_NL>, LinearCodes<CodecIQ4_XS>,                 \
       LinearCodes<CodecMXFP4>
+#define SAMARA_CODES_PARTS_TABLE                                                  \
+  {kCodesPartsOf<CodecQ4_1>, kCodesPartsOf<CodecQ5_0>,   kCodesPartsOf<CodecQ5_1>,   \
+   kCodesPartsOf<CodecQ2_K>, kCodesPartsOf<CodecQ3_K>,   kCodesPartsOf<CodecQ4_K>,   \
+   kCodesPartsOf<CodecQ5_K>, kCodesPartsOf<CodecQ6_K>,   kCodesPartsOf<CodecIQ4_NL>, \
+   kCodesPartsOf<CodecIQ4_XS>, kCodesPartsOf<CodecMXFP4>}

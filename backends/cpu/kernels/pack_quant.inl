@@ -1,20 +1,14 @@
 // Quantized codecs, and the activations of their linears: int8 blocks by tiles of tokens.
 
-// kBits of a quant, its bias, and whether a minimum is added (then blocks stand alone, else in
-// pairs).
-template <int kBitsOf, int kBiasOf, bool kMinimumOf>
+// kBits of a quant, and its bias.
+template <int kBitsOf, int kBiasOf>
 struct QuantCodec {
   static constexpr int kBits = kBitsOf;
   static constexpr int kBias = kBiasOf;
-  static constexpr bool kMinimum = kMinimumOf;
-  static constexpr uint64_t kQuantBytes = kBits == 8 ? 512 : 256;
-  static constexpr uint64_t kBodyBytes = kQuantBytes + (kBits == 5 ? 64 : 0);
+  static constexpr uint64_t kBodyBytes = kBits == 8 ? 512 : 256;
 };
-using CodecQ8_0 = QuantCodec<8, 0, false>;
-using CodecQ4_0 = QuantCodec<4, 8, false>;
-using CodecQ4_1 = QuantCodec<4, 0, true>;
-using CodecQ5_0 = QuantCodec<5, 16, false>;
-using CodecQ5_1 = QuantCodec<5, 0, true>;
+using CodecQ8_0 = QuantCodec<8, 0>;
+using CodecQ4_0 = QuantCodec<4, 8>;
 
 // One block of 32 values to int8: d * q approximates x, q in [-127, 127]. The sum, and that of the
 // second half where `half` is wanted.
@@ -94,9 +88,16 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, 
 }
 template <typename C>
 void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
-  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias,
-                C::kMinimum ? Sums::kFloat : Sums::kCorrection, begin, end);
+  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias, Sums::kCorrection, begin, end);
+}
+void PackSums(const PackArgs& args, uint64_t begin, uint64_t end) {
+  PackQuantWith(args, 0, Sums::kFloat, begin, end);
 }
 void PackHalves(const PackArgs& args, uint64_t begin, uint64_t end) {
   PackQuantWith(args, 0, Sums::kHalves, begin, end);
 }
+
+// Rows of a table, of the types of linear_codes.inl: sums for minimums of 32, for halves, or as Q8_0.
+#define SAMARA_CODES_PACKS                                                                   \
+  PackSums, PackQuant<CodecQ8_0>, PackSums, PackHalves, PackHalves, PackSums, PackSums,      \
+      PackHalves, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>

@@ -260,6 +260,13 @@ SAMARA_INLINE __m256i Sixteens(uint32_t bits) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit),
                           _mm256_set1_epi8(16));
 }
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i a = Sixteens(static_cast<uint32_t>(bits));
+  const __m256i b = Sixteens(static_cast<uint32_t>(bits >> 32));
+  return {_mm256_sub_epi8(zero, a), _mm256_sub_epi8(zero, b)};
+}
 SAMARA_INLINE I8x64 AddHighBits(I8x64 x, uint64_t bits) {
   return {_mm256_or_si256(x.a, Sixteens(static_cast<uint32_t>(bits))),
           _mm256_or_si256(x.b, Sixteens(static_cast<uint32_t>(bits >> 32)))};

@@ -156,6 +156,8 @@ SAMARA_INLINE I8x64 Lookup(const int8_t* table, I8x64 a) {
   const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), a.v)};
 }
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) { return {_mm512_maskz_set1_epi8(bits, -16)}; }
 // Adds 16 to the bytes whose bit is set.
 SAMARA_INLINE I8x64 AddHighBits(I8x64 a, uint64_t bits) {
   return {_mm512_mask_add_epi8(a.v, bits, a.v, _mm512_set1_epi8(16))};

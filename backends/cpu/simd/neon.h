@@ -303,6 +303,15 @@ SAMARA_INLINE I8x64 Lookup(const int8_t* table, I8x64 a) {
   SAMARA_QUADS r.v[i] = vqtbl1q_u8(t, a.v[i]);
   return r;
 }
+SAMARA_INLINE I8x64 AddHighBits(I8x64 a, uint64_t bits);
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) {
+  I8x64 r;
+  SAMARA_QUADS r.v[i] = vdupq_n_u8(0);
+  r = AddHighBits(r, bits);
+  SAMARA_QUADS r.v[i] = vreinterpretq_u8_s8(vnegq_s8(vreinterpretq_s8_u8(r.v[i])));
+  return r;
+}
 // Adds 16 to the bytes whose bit is set.
 SAMARA_INLINE I8x64 AddHighBits(I8x64 a, uint64_t bits) {
   const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};

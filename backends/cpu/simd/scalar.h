@@ -323,6 +323,12 @@ SAMARA_INLINE I8x64 Lookup(const int8_t* table, const I8x64& a) {
   for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(table[a.v[i]]);
   return r;
 }
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) {
+  I8x64 r;
+  for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>((bits >> i & 1) * 0xf0);
+  return r;
+}
 SAMARA_INLINE I8x64 AddHighBits(const I8x64& a, uint64_t bits) {
   I8x64 r;
   for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] + (bits >> i & 1) * 16);
