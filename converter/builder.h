@@ -47,6 +47,13 @@ struct WeightPlan {
 struct Model {
   Package package;
   std::vector<WeightPlan> plans;  // one for each of package.weights
+  // Matrices of another type than the one asked for: how many, and what they have in common.
+  struct TypeNote {
+    DType dtype = DType::kInvalid;
+    std::string what;
+    uint64_t count = 0;
+  };
+  std::vector<TypeNote> type_notes;
 
   Graph& graph() { return package.entries[0]; }
   const Graph& graph() const { return package.entries[0]; }

@@ -37,7 +37,8 @@ Status CheckApart(const std::string& source, const std::string& output) {
   return Status();
 }
 
-void Summarize(const Package& package, DType quant, ConvertSummary* summary) {
+void Summarize(const Package& package, const std::vector<Model::TypeNote>& notes,
+               ConvertSummary* summary) {
   for (const Weight& weight : package.weights) {
     ConvertSummary::Type* type = nullptr;
     for (ConvertSummary::Type& present : summary->types) {
@@ -52,10 +53,9 @@ void Summarize(const Package& package, DType quant, ConvertSummary* summary) {
     type->elements += weight.rows * weight.cols;
     type->bytes += weight.placements[0].bytes;
     summary->parameters += weight.rows * weight.cols;
-    if (quant != DType::kInvalid && !weight.is_vector && weight.dtype != quant) {
-      summary->exceptions.push_back({weight.name, "kept in its own type", weight.dtype});
-    }
   }
+  for (const Model::TypeNote& note : notes)
+    summary->exceptions.push_back({note.count, note.what, note.dtype});
   summary->name = package.name;
   for (const ChatTemplate& chat : package.templates) summary->templates.push_back(chat.name);
   summary->conversations = package.conversations.size();
@@ -77,7 +77,11 @@ void Describe(const Source& source, const ConvertOptions& options, Package* pack
   package->provenance.license = source.license;
   package->provenance.source_sha256 = source.sha256;
   package->provenance.options = {
-      {"quant", options.quant == DType::kInvalid ? "source" : DTypeName(options.quant)}};
+      {"quant", !options.quant.name.empty()                ? options.quant.name
+                : options.quant.base == DType::kInvalid ? "source"
+                                                        : DTypeName(options.quant.base)}};
+  for (const QuantChoice::Override& o : options.quant.overrides)
+    package->provenance.options.emplace_back("tensor_type", o.pattern + "=" + DTypeName(o.dtype));
   if (!options.templates) package->provenance.options.emplace_back("templates", "left out");
   package->metadata.emplace_back("architecture", Architecture(source));
   if (!source.license.empty()) package->metadata.emplace_back("license", source.license);
@@ -85,19 +89,19 @@ void Describe(const Source& source, const ConvertOptions& options, Package* pack
 
 }  // namespace
 
-Status BuildModel(const Source& source, DType quant, Model* model,
+Status BuildModel(const Source& source, const QuantChoice& quant, Model* model,
                   std::vector<GraphBuilder::Dropped>* dropped) {
   GraphBuilder builder(&source.checkpoint);
   uint64_t trained_context = 0;
   SAMARA_RETURN_IF_ERROR(source.family->build(source.config.root(), &builder, &trained_context));
   SAMARA_RETURN_IF_ERROR(builder.Finish(model, dropped));
   model->package.trained_context = trained_context;
-  RunPasses(quant, model);
+  SAMARA_RETURN_IF_ERROR(RunPasses(quant, model));
   SAMARA_RETURN_IF_ERROR(AssignPlacements(model));
   return AddDecompositions(&model->package);
 }
 
-StatusOr<ConversionPlan> PlanConversion(const std::string& path, DType quant) {
+StatusOr<ConversionPlan> PlanConversion(const std::string& path, const QuantChoice& quant) {
   Source source;
   SAMARA_RETURN_IF_ERROR(OpenSource(path, &source));
   Model model;
@@ -180,7 +184,7 @@ StatusOr<ConvertSummary> Convert(const ConvertOptions& options) {
   SAMARA_RETURN_IF_ERROR(file->Commit());
   summary.sync_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - written).count();
-  Summarize(package, options.quant, &summary);
+  Summarize(package, model.type_notes, &summary);
   return summary;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "converter/builder.h"
+#include "converter/passes/recipes.h"
 #include "converter/tokenizer/compile.h"
 #include "formats/graph.h"
 #include "formats/status.h"
@@ -20,7 +21,7 @@ namespace samara {
 struct ConvertOptions {
   std::string source;             // a Hugging Face directory
   std::string output;             // the file to make
-  DType quant = DType::kInvalid;  // of every matrix; kInvalid keeps the source's types
+  QuantChoice quant;              // types of the matrices; default: the source's own
   bool templates = true;          // false: leave out the chat templates
   unsigned threads = 0;           // 0: the CPUs that this process may use
   // "weights" with source bytes done and in all; on the caller's thread.
@@ -35,7 +36,8 @@ struct ConvertSummary {
     uint64_t weights = 0, elements = 0, bytes = 0;
   };
   struct Exception {
-    std::string weight, reason;
+    uint64_t weights = 0;  // of the checkpoint
+    std::string what;      // they have in common
     DType dtype = DType::kInvalid;
   };
   std::string name, architecture;
@@ -64,12 +66,12 @@ struct ConversionPlan {
   Package package;
   std::vector<GraphBuilder::Dropped> dropped;
 };
-StatusOr<ConversionPlan> PlanConversion(const std::string& source, DType quant);
+StatusOr<ConversionPlan> PlanConversion(const std::string& source, const QuantChoice& quant);
 
 // Config and graph of an opened checkpoint, through passes, placements and decompositions; for
 // tests too.
 struct Source;
-Status BuildModel(const Source& source, DType quant, Model* model,
+Status BuildModel(const Source& source, const QuantChoice& quant, Model* model,
                   std::vector<GraphBuilder::Dropped>* dropped);
 
 }  // namespace samara

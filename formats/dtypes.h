@@ -18,7 +18,17 @@ enum class DType : uint16_t {
   kQ4_1 = 6,
   kQ5_0 = 7,
   kQ5_1 = 8,
-  // 9..31 are reserved for further block codecs.
+  // Super-blocks of 256 with scales of their own for each 16 or 32 (formats/quant/codes.h).
+  kQ2_K = 9,
+  kQ3_K = 10,
+  kQ4_K = 11,
+  kQ5_K = 12,
+  kQ6_K = 13,
+  // Quants that are places in a table of 16 values.
+  kIQ4_NL = 14,
+  kIQ4_XS = 15,
+  kMXFP4 = 16,
+  // 17..31 are reserved for further block codecs.
   kI32 = 32,
   kBool = 33,  // one byte, 0 or 1; what comparisons give
 };

@@ -29,7 +29,9 @@ int Run(uint64_t rows, uint64_t cols) {
     std::vector<uint8_t> source(RowBytes(from, rows * cols));
     QuantizeRow(from, values.data(), rows * cols, source.data());
     for (const DType to : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                           DType::kQ4_1, DType::kQ5_0, DType::kQ5_1}) {
+                           DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ2_K, DType::kQ3_K,
+                           DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS,
+                           DType::kMXFP4}) {
       const Layout layout = MatmulLayout(to);
       uint64_t bytes = 0;
       if (!LayoutBytes(layout, to, rows, cols, &bytes)) return 1;

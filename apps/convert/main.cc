@@ -20,6 +20,7 @@ namespace {
 
 struct Flags {
   std::string source, output, quant;
+  std::vector<std::string> tensor_types;
   bool no_goldens = false, no_template = false, list = false;
   uint32_t threads = 0;
 };
@@ -29,8 +30,12 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("SOURCE", flags->source,
                   "directory with config.json, tokenizer.json and *.safetensors");
   app->add_option("-o,--output", flags->output, "the file to make")->type_name("OUT.samara");
-  app->add_option("--quant", flags->quant, "type of all matrices; default: the source's own types")
+  app->add_option("--quant", flags->quant,
+                  "type of all matrices, or a recipe; default: the source's own types")
       ->type_name("T");
+  app->add_option("--tensor-type", flags->tensor_types,
+                  "type of the tensors whose names fit, '*' for anything; may be repeated")
+      ->type_name("PATTERN=TYPE");
   app->add_flag("--no-goldens", flags->no_goldens,
                 "leave out the outputs that samara-inspect --verify replays");
   app->add_flag("--no-template", flags->no_template,
@@ -41,16 +46,6 @@ void AddFlags(CLI::App* app, Flags* flags) {
                   "worker threads; default: the CPUs this process may use")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
-}
-
-std::string WeightTypes() {
-  std::string names;
-  for (int number = 0; number < 64; ++number) {
-    const DTypeInfo* info = FindDType(static_cast<DType>(number));
-    if (info == nullptr || !info->is_weight) continue;
-    names += (names.empty() ? "" : ", ") + std::string(info->name);
-  }
-  return names;
 }
 
 int FailStatus(const Status& status) {
@@ -69,7 +64,7 @@ int ListKnown() {
   Table families;
   for (const Family& family : Families())
     families.Row({family.name, family.models, family.architectures});
-  std::string text = "families:\n" + families.Text() + "weight types:\n  " + WeightTypes() +
+  std::string text = "families:\n" + families.Text() + "weight types:\n  " + QuantNames() +
                      "\ntokenizers (tokenizer.json):\n";
   for (const TokenizerPart& part : TokenizerParts())
     text += "  " + std::string(part.part) + ": " + part.names + "\n";
@@ -82,7 +77,7 @@ void AppendDropped(const std::vector<GraphBuilder::Dropped>& dropped, std::strin
   }
 }
 
-int ListWeights(const Flags& flags, DType quant) {
+int ListWeights(const Flags& flags, const QuantChoice& quant) {
   const StatusOr<ConversionPlan> plan = PlanConversion(flags.source, quant);
   if (!plan.ok()) return FailStatus(plan.status());
   Table table(0);
@@ -145,7 +140,7 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
                     Fixed(summary.sync_seconds, 2) + " s");
   for (const ConvertSummary::Exception& e : summary.exceptions) {
     text +=
-        "exception: " + Escaped(e.weight) + " is " + DTypeName(e.dtype) + " (" + e.reason + ")\n";
+        "exception: " + Count(e.weights) + " in " + DTypeName(e.dtype) + " (" + Escaped(e.what) + ")\n";
   }
   if (summary.flushed > 0) {
     text += "note: " + Count(summary.flushed) +
@@ -156,14 +151,20 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
 }
 
 int Run(const Flags& flags) {
-  DType quant = DType::kInvalid;
-  if (!flags.quant.empty()) {
-    const DTypeInfo* info = FindDType(std::string_view(flags.quant));
+  QuantChoice quant;
+  if (!flags.quant.empty() && !FindQuant(flags.quant, &quant)) {
+    return Fail(kExitUsage,
+                "--quant: got " + Quoted(flags.quant) + ", wanted one of " + QuantNames());
+  }
+  for (const std::string& text : flags.tensor_types) {
+    const size_t equals = text.rfind('=');
+    const DTypeInfo* info = equals == std::string::npos || equals == 0
+                                ? nullptr
+                                : FindDType(std::string_view(text).substr(equals + 1));
     if (info == nullptr || !info->is_weight) {
-      return Fail(kExitUsage,
-                  "--quant: got " + Quoted(flags.quant) + ", wanted one of " + WeightTypes());
+      return Fail(kExitUsage, "--tensor-type: got " + Quoted(text) + ", wanted PATTERN=TYPE");
     }
-    quant = info->dtype;
+    quant.overrides.push_back({text.substr(0, equals), info->dtype});
   }
   if (flags.list) return flags.source.empty() ? ListKnown() : ListWeights(flags, quant);
   if (flags.source.empty() || flags.output.empty()) {

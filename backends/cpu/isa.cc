@@ -106,8 +106,15 @@ KernelTable WithQuantKernels(const KernelTable& base, Isa isa, const char* name,
 
 const KernelTable* const* BuiltKernels(int* count) {
 #if defined(__x86_64__)
+  static const KernelTable avx512 = [] {
+    KernelTable table = *Avx512Kernels();
+    for (int i = static_cast<int>(Codec::kQ4_1); i < kNumCodecs; ++i) {
+      table.linear[i] = Avx2Kernels()->linear[i];
+    }
+    return table;
+  }();
   static const KernelTable vnni =
-      WithQuantKernels(*Avx512Kernels(), Isa::kAvx512Vnni, "avx512vnni", *Avx512VnniQuantKernels());
+      WithQuantKernels(avx512, Isa::kAvx512Vnni, "avx512vnni", *Avx512VnniQuantKernels());
   static const KernelTable avx_vnni =
       WithQuantKernels(*Avx2Kernels(), Isa::kAvxVnni, "avxvnni", *AvxVnniQuantKernels());
   static const KernelTable bf16 = [] {
@@ -118,7 +125,7 @@ const KernelTable* const* BuiltKernels(int* count) {
     table.linear[static_cast<int>(Codec::kBF16)] = Avx512Bf16Kernels()->linear;
     return table;
   }();
-  static const KernelTable* const tables[] = {&bf16,     &vnni,         Avx512Kernels(),
+  static const KernelTable* const tables[] = {&bf16,     &vnni,         &avx512,
                                               &avx_vnni, Avx2Kernels(), ScalarKernels()};
 #elif defined(__aarch64__)
   static const KernelTable dot =

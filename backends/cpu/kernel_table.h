@@ -25,8 +25,25 @@ enum class Isa : uint8_t {
 };
 
 // Weight codecs in the order of KernelTable::linear.
-enum class Codec : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1 };
-inline constexpr int kNumCodecs = 8;
+enum class Codec : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIQ4_NL,
+  kIQ4_XS,
+  kMXFP4,
+};
+inline constexpr int kNumCodecs = 16;
 
 // Tokens of a linear are packed in tiles of 8, the rest in tiles of 4, 2 and 1. A tile of W tokens
 // that begins at token t lies at element t * (elements a token) of each array:
@@ -222,11 +239,20 @@ static_assert(offsetof(KernelTable, pack)
 #undef SAMARA_KERNEL_BYTES
 
 // An instruction set that adds int8 dots only: the linears from Codec::kQ8_0 on.
-inline constexpr int kNumQuantCodecs = 5;
+inline constexpr int kNumQuantCodecs = 13;
 struct QuantKernels {
   PackFn pack[kNumQuantCodecs];
   LinearFn linear[kNumQuantCodecs];
 };
+
+// Of a type from Codec::kQ4_1 on what gains nothing from such dots, so that tables can share it: the
+// product with one token, which waits for memory, and the expansion of weights to bytes.
+struct CodesParts {
+  void (*one)(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end, uint64_t token);
+  void (*expand)(const uint8_t* w, uint64_t n_blocks, uint8_t* out);
+};
+inline constexpr int kNumCodesCodecs = 11;  // from Codec::kQ4_1 on
+extern const CodesParts kAvx2CodesParts[kNumCodesCodecs];
 
 // An instruction set that adds a BF16 dot.
 struct Bf16Kernels {
@@ -240,6 +266,7 @@ const KernelTable* Avx2Kernels();
 const QuantKernels* AvxVnniQuantKernels();
 // The same source in the encoding of AVX-512 VNNI with VL: for the tests, and only there.
 const QuantKernels* AvxVnniAsAvx512QuantKernels();
+// Without the linears of the types from Codec::kQ4_1 on, which AVX2's serve as well.
 const KernelTable* Avx512Kernels();
 const QuantKernels* Avx512VnniQuantKernels();
 const Bf16Kernels* Avx512Bf16Kernels();

@@ -6,6 +6,8 @@
 
 namespace samara::cpu {
 
+constexpr CodesParts kAvx2CodesParts[kNumCodesCodecs] = SAMARA_CODES_PARTS_TABLE;
+
 const KernelTable* Avx2Kernels() {
   static constexpr KernelTable table = {Isa::kAvx2,        "avx2",        64, 4,
                                         uint64_t{1} << 22, SAMARA_KERNELS};

@@ -1,6 +1,7 @@
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/simd/avx512.h"
 #include "formats/math_constants.h"
+#define SAMARA_NO_CODES
 // After the lanes:
 #include "backends/cpu/kernels/all.inl"
 

@@ -10,11 +10,13 @@ namespace {
 #include "backends/cpu/kernels/common.inl"
 #include "backends/cpu/kernels/pack_quant.inl"
 #include "backends/cpu/kernels/linear_quant.inl"
+#include "backends/cpu/kernels/linear_codes.inl"
 // clang-format on
 }  // namespace
 
 const QuantKernels* NeonDotQuantKernels() {
-  static constexpr QuantKernels kernels = {{SAMARA_QUANT_PACKS}, {SAMARA_QUANT_LINEARS}};
+  static constexpr QuantKernels kernels = {{SAMARA_QUANT_PACKS, SAMARA_CODES_PACKS},
+                                           {SAMARA_QUANT_LINEARS, SAMARA_CODES_LINEARS}};
   return &kernels;
 }
 

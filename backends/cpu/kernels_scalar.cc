@@ -1,6 +1,8 @@
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/simd/scalar.h"
 #include "formats/math_constants.h"
+// Small: every number of tokens takes the same way.
+#define SAMARA_CODES_EXPANDED
 // After the lanes:
 #include "backends/cpu/kernels/all.inl"
 

@@ -88,35 +88,14 @@ bool RunLinear(const Call* base, RunContext* context) {
   return context->pool->Run(tasks, max_piece, LinearTask, &job, *context->cancel);
 }
 
+// Both lists have the weight types in one order.
+static_assert(static_cast<int>(DType::kMXFP4) - static_cast<int>(DType::kF32) ==
+                  static_cast<int>(Codec::kMXFP4) &&
+              static_cast<int>(Codec::kMXFP4) + 1 == kNumCodecs);
 bool CodecOf(DType dtype, Codec* codec) {
-  switch (dtype) {
-    case DType::kF32:
-      *codec = Codec::kF32;
-      return true;
-    case DType::kF16:
-      *codec = Codec::kF16;
-      return true;
-    case DType::kBF16:
-      *codec = Codec::kBF16;
-      return true;
-    case DType::kQ8_0:
-      *codec = Codec::kQ8_0;
-      return true;
-    case DType::kQ4_0:
-      *codec = Codec::kQ4_0;
-      return true;
-    case DType::kQ4_1:
-      *codec = Codec::kQ4_1;
-      return true;
-    case DType::kQ5_0:
-      *codec = Codec::kQ5_0;
-      return true;
-    case DType::kQ5_1:
-      *codec = Codec::kQ5_1;
-      return true;
-    default:
-      return false;
-  }
+  if (dtype < DType::kF32 || dtype > DType::kMXFP4) return false;
+  *codec = static_cast<Codec>(static_cast<int>(dtype) - static_cast<int>(DType::kF32));
+  return true;
 }
 
 // --- rms_norm, rope_table, rope, glu

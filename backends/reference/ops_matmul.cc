@@ -4,6 +4,7 @@
 #include "backends/reference/numbers.h"
 #include "backends/reference/tensor.h"
 #include "formats/quant/blocks.h"
+#include "formats/quant/codes.h"
 
 namespace samara::reference {
 namespace {
@@ -20,7 +21,7 @@ bool IsQuantized(DType dtype) {
 // 32 activations of a token as int8.
 struct ActivationBlock {
   float d;
-  int32_t sum;
+  int32_t sums[2];  // of each half
   int8_t q[kBlock];
 };
 
@@ -39,7 +40,7 @@ ActivationBlock QuantizeActivations(const float* x, int64_t n) {
   const float s = 127.0f / amax;
   for (int64_t i = 0; i < n; ++i) {
     block.q[i] = static_cast<int8_t>(std::rint(x[i] * s));
-    block.sum += block.q[i];
+    block.sums[i / 16] += block.q[i];
   }
   return block;
 }
@@ -92,7 +93,35 @@ float DotQuantized(DType dtype, const uint8_t* row, uint64_t block_bytes,
     for (int64_t k = 0; k < kBlock; ++k) i += w.q[k] * a.q[k];
     acc = std::fma(w.d * a.d, static_cast<float>(i), acc);
     if (dtype == DType::kQ4_1 || dtype == DType::kQ5_1) {
-      acc = std::fma(w.m * a.d, static_cast<float>(a.sum), acc);
+      acc = std::fma(w.m * a.d, static_cast<float>(a.sums[0] + a.sums[1]), acc);
+    }
+  }
+  return acc;
+}
+
+// The same for the types of formats/quant/codes.h: each sub-block has a scale and perhaps a minimum of its own.
+float DotCodes(const CodeForm& form, const uint8_t* row, const ActivationBlock* activations,
+               int64_t n_blocks) {
+  const int64_t per_block = form.elements / kBlock;
+  float acc = 0;
+  BlockCodes codes;
+  for (int64_t b = 0; b < n_blocks; ++b, ++activations) {
+    if (b % per_block == 0) {
+      SplitBlock(form, row, &codes);
+      row += FindDType(form.dtype)->block_bytes;
+    }
+    const ActivationBlock& a = *activations;
+    for (int64_t begin = 0; begin < kBlock; begin += form.sub) {
+      const int64_t at = b % per_block * kBlock + begin;
+      const uint32_t sub = static_cast<uint32_t>(at) / form.sub;
+      int32_t i = 0;
+      for (int64_t k = 0; k < form.sub; ++k)
+        i += QuantValue(form, codes.q[at + k]) * a.q[begin + k];
+      acc = std::fma(SubScale(form, codes, sub) * a.d, static_cast<float>(i), acc);
+      if (form.minimum) {
+        const int32_t sum = form.sub == 32 ? a.sums[0] + a.sums[1] : a.sums[begin / 16];
+        acc = std::fma(SubOffset(form, codes, sub) * a.d, static_cast<float>(sum), acc);
+      }
     }
   }
   return acc;
@@ -156,6 +185,7 @@ Status RunMatmul(const OpRun& op, float) {
   if (IsQuantized(w.dtype)) {
     const int64_t n_blocks = Blocks(cols);
     const uint64_t block_bytes = FindDType(w.dtype)->block_bytes;
+    const CodeForm* form = FindCodeForm(w.dtype);
     auto* activations =
         reinterpret_cast<ActivationBlock*>(op.scratch + AlignUp(RowBytes(w.dtype, w.cols)));
     for (int64_t t = 0; t < n_tokens; ++t) {
@@ -168,9 +198,10 @@ Status RunMatmul(const OpRun& op, float) {
       if (op.Cancelled()) return Cancelled("cancelled");
       UnpackRow(w.layout, w.dtype, w.data, r, w.cols, op.scratch);
       for (int64_t t = 0; t < n_tokens; ++t) {
-        Finish(
-            op, t, r,
-            DotQuantized(w.dtype, op.scratch, block_bytes, activations + t * n_blocks, n_blocks));
+        const ActivationBlock* a = activations + t * n_blocks;
+        Finish(op, t, r,
+               form != nullptr ? DotCodes(*form, op.scratch, a, n_blocks)
+                               : DotQuantized(w.dtype, op.scratch, block_bytes, a, n_blocks));
       }
     }
     return Status();

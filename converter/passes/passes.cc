@@ -3,20 +3,9 @@
 #include <utility>
 
 #include "converter/passes/rewrite.h"
+#include "formats/quant/codes.h"
 
 namespace samara {
-
-void AssignTypes(DType quant, Model* model) {
-  for (size_t i = 0; i < model->plans.size(); ++i) {
-    Weight& weight = model->package.weights[i];
-    const WeightPlan& plan = model->plans[i];
-    if (weight.is_vector || plan.pieces.empty()) {
-      weight.dtype = DType::kF32;
-    } else {
-      weight.dtype = quant != DType::kInvalid ? quant : plan.pieces[0].tensor->dtype;
-    }
-  }
-}
 
 void RemoveUnused(Model* model) {
   Graph& graph = model->graph();
@@ -73,14 +62,15 @@ void RemoveUnused(Model* model) {
   model->plans = std::move(plans);
 }
 
-void RunPasses(DType quant, Model* model) {
-  AssignTypes(quant, model);
+Status RunPasses(const QuantChoice& choice, Model* model) {
+  SAMARA_RETURN_IF_ERROR(AssignTypes(choice, model));
   ShareDuplicates(model);
   FuseLinears(model);
   FuseResiduals(model);
   RemoveUnused(model);  // before rows are moved: what nobody reads must not count as a reader
   SelectRowsEarly(model);
   RemoveUnused(model);
+  return Status();
 }
 
 Status AssignPlacements(Model* model) {
@@ -97,6 +87,13 @@ Status AssignPlacements(Model* model) {
     Weight& weight = model->package.weights[i];
     WeightPlacement placement;
     placement.layout = multiplied[i] ? MatmulLayout(weight.dtype) : Layout::kRowMajor;
+    // Rows of super-blocks are padded to whole ones; tiles are not.
+    uint64_t rows = 0, tiles = 0;
+    if (LayoutBytes(Layout::kRowMajor, weight.dtype, weight.rows, weight.cols, &rows) &&
+        LayoutBytes(MatmulLayout(weight.dtype), weight.dtype, weight.rows, weight.cols, &tiles) &&
+        FindCodeForm(weight.dtype) != nullptr && tiles < rows) {
+      placement.layout = MatmulLayout(weight.dtype);
+    }
     placement.version = kLayoutVersion;
     placement.offset = offset;
     if (!LayoutBytes(placement.layout, weight.dtype, weight.rows, weight.cols, &placement.bytes) ||

@@ -9,12 +9,10 @@
 #define SAMARA_CONVERTER_PASSES_PASSES_H_
 
 #include "converter/builder.h"
+#include "converter/passes/recipes.h"
 #include "formats/status.h"
 
 namespace samara {
-
-// Codec of every weight: vectors F32, matrices `quant`, or the source's type if that is kInvalid.
-void AssignTypes(DType quant, Model* model);
 
 // One operator for equal ones: the rope tables of all layers become one.
 void ShareDuplicates(Model* model);
@@ -36,10 +34,11 @@ void SelectRowsEarly(Model* model);
 void RemoveUnused(Model* model);
 
 // Types, then all of the above.
-void RunPasses(DType quant, Model* model);
+Status RunPasses(const QuantChoice& choice, Model* model);
 
 // Layout and place of every weight in segment 0, in order, 64-byte aligned: matrices in their
-// codec's matmul layout unless they are only gathered from, everything else row-major.
+// codec's matmul layout unless they are only gathered from (or that is smaller), everything else
+// row-major.
 Status AssignPlacements(Model* model);
 
 }  // namespace samara

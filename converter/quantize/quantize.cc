@@ -8,9 +8,12 @@
 #include <cpuid.h>
 #endif
 
+#include "converter/quantize/encode.h"
 #include "converter/quantize/kernels.h"
 #include "converter/quantize/transpose.h"
+#include "formats/layout/units.h"
 #include "formats/quant/blocks.h"
+#include "formats/quant/codes.h"
 
 namespace samara {
 namespace {
@@ -71,6 +74,12 @@ bool ElementsFinite(const uint8_t* codes, uint64_t n, T exponent) {
 
 bool HalfFinite(const uint8_t* half) { return (LoadAs<uint16_t>(half) & 0x7c00) != 0x7c00; }
 
+// True if the scales of a block are. MXFP4 has no number for the exponent 255.
+bool ScalesFinite(const CodeForm& form, const BlockCodes& codes) {
+  if (form.dtype == DType::kMXFP4) return codes.d != 255;
+  return (codes.d & 0x7c00) != 0x7c00 && (codes.m & 0x7c00) != 0x7c00;
+}
+
 // True if every element that these row-major codes stand for is finite.
 bool CodesFinite(const DTypeInfo& info, const uint8_t* codes, uint64_t n) {
   switch (info.dtype) {
@@ -83,8 +92,16 @@ bool CodesFinite(const DTypeInfo& info, const uint8_t* codes, uint64_t n) {
     default:
       break;
   }
-  const bool affine = info.dtype == DType::kQ4_1 || info.dtype == DType::kQ5_1;
   bool finite = true;
+  if (const CodeForm* form = FindCodeForm(info.dtype)) {
+    BlockCodes block;
+    for (uint64_t i = 0; i < n; i += form->elements, codes += info.block_bytes) {
+      SplitBlock(*form, codes, &block);
+      finite &= ScalesFinite(*form, block);
+    }
+    return finite;
+  }
+  const bool affine = info.dtype == DType::kQ4_1 || info.dtype == DType::kQ5_1;
   for (uint64_t i = 0; i < n; i += kBlock, codes += info.block_bytes) {
     finite &= HalfFinite(codes) && (!affine || HalfFinite(codes + 2));
   }
@@ -107,6 +124,110 @@ uint64_t FlushBf16(const uint8_t* in, uint64_t n, uint8_t* out) {
   }
   return flushed;
 }
+
+// Elements [begin, begin + n) of a source row as F32.
+void WidenRow(const Kernels& kernels, const DTypeInfo& from, const uint8_t* row, uint64_t begin,
+              uint64_t n, float* out) {
+  const uint8_t* in = row + begin / from.block_elements * from.block_bytes;
+  switch (from.dtype) {
+    case DType::kF32:
+      std::memcpy(out, in, n * 4);
+      return;
+    case DType::kF16:
+      return kernels.widen_f16(in, n, out);
+    case DType::kBF16:
+      return kernels.widen_bf16(in, n, out);
+    default:
+      break;
+  }
+  // Whole blocks, which may begin before the first element wanted.
+  float block[256];
+  uint64_t skip = begin % from.block_elements;
+  while (n > 0) {
+    const uint64_t some = std::min(n, from.block_elements - skip);
+    DequantizeRow(from.dtype, in, skip + some, block);
+    std::copy(block + skip, block + skip + some, out);
+    in += from.block_bytes;
+    out += some;
+    n -= some;
+    skip = 0;
+  }
+}
+
+// Packs rows into a type of formats/quant/codes.h, block by block.
+class CodesPacker {
+ public:
+  CodesPacker(QuantizeIsa isa, const Kernels& kernels, const CodeForm& form, const DTypeInfo& from,
+              const float* importance, QuantizeResult* result)
+      : kernels_(kernels),
+        form_(form),
+        from_(from),
+        importance_(importance),
+        result_(result),
+        encode_(Encode(isa)) {}
+
+  // One tile, or one row of the row-major layout (`unit` is nullptr then).
+  bool Tile(const Rows16Unit* unit, const uint8_t* const* rows, uint64_t n_rows, uint64_t cols,
+            uint64_t tile_bytes, uint8_t* out) {
+    if (unit != nullptr) std::memset(out, 0, tile_bytes);
+    const uint64_t count = (cols + kBlock - 1) / kBlock;
+    const uint64_t block_bytes = FindDType(form_.dtype)->block_bytes;
+    for (uint64_t r = 0; r < n_rows; ++r) {
+      for (uint64_t k = 0; k < cols; k += form_.elements) {
+        BlockCodes codes;
+        const uint64_t n = std::min<uint64_t>(form_.elements, cols - k);
+        if (!Codes(rows[r], r, k, n, &codes)) return false;
+        if (unit != nullptr) {
+          PutCodes(*unit, codes, k / kBlock, count, r, out);
+        } else {
+          JoinBlock(form_, codes, out + k / form_.elements * block_bytes);
+        }
+      }
+    }
+    return true;
+  }
+
+ private:
+  static quantize::EncodeCodesFunction Encode(QuantizeIsa isa) {
+#if defined(__x86_64__)
+    if (isa == QuantizeIsa::kAvx2) return quantize::EncodeCodesAvx2;
+    if (isa == QuantizeIsa::kAvx512) return quantize::EncodeCodesAvx512;
+#endif
+    (void)isa;
+    return quantize::EncodeCodesScalar;
+  }
+
+  bool Codes(const uint8_t* row, uint64_t r, uint64_t k, uint64_t n, BlockCodes* codes) {
+    if (from_.dtype == form_.dtype) {
+      SplitBlock(form_, row + k / form_.elements * from_.block_bytes, codes);
+      if (ScalesFinite(form_, *codes)) return true;
+      return Report(QuantizeProblem::kNotFinite, r, k);
+    }
+    alignas(64) float wide[256];
+    WidenRow(kernels_, from_, row, k, n, wide);
+    for (uint64_t i = 0; i < n; ++i) {
+      if ((std::bit_cast<uint32_t>(wide[i]) & 0x7f800000u) == 0x7f800000u)
+        return Report(QuantizeProblem::kNotFinite, r, k + i);
+    }
+    encode_(form_, wide, importance_ != nullptr ? importance_ + k : nullptr, n, codes);
+    if (ScalesFinite(form_, *codes)) return true;
+    return Report(QuantizeProblem::kOutOfRange, r, k);
+  }
+
+  bool Report(QuantizeProblem problem, uint64_t row, uint64_t col) {
+    result_->problem = problem;
+    result_->row = row;
+    result_->col = col;
+    return false;
+  }
+
+  const Kernels& kernels_;
+  const CodeForm& form_;
+  const DTypeInfo& from_;
+  const float* importance_;
+  QuantizeResult* result_;
+  const quantize::EncodeCodesFunction encode_;
+};
 
 // One call of QuantizeAndPack.
 class Packer {
@@ -186,20 +307,8 @@ class Packer {
     for (uint64_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
   }
 
-  // Elements [begin, begin + n) of a source row as F32; begin is a multiple of 32.
   void Widen(const uint8_t* row, uint64_t begin, uint64_t n, float* out) const {
-    const uint8_t* in = row + begin / from_.block_elements * from_.block_bytes;
-    switch (from_.dtype) {
-      case DType::kF32:
-        std::memcpy(out, in, n * 4);
-        return;
-      case DType::kF16:
-        return kernels_.widen_f16(in, n, out);
-      case DType::kBF16:
-        return kernels_.widen_bf16(in, n, out);
-      default:
-        return DequantizeRow(from_.dtype, in, n, out);
-    }
+    WidenRow(kernels_, from_, row, begin, n, out);
   }
 
   // The same elements in the target's row-major form: in `store`, or in the source where nothing
@@ -310,7 +419,8 @@ struct RowSource {
 };
 
 bool PackBand(QuantizeIsa isa, Layout layout, DType to, DType from, const RowSource& source,
-              uint64_t n_rows, uint64_t cols, uint8_t* out, QuantizeResult* result) {
+              uint64_t n_rows, uint64_t cols, uint8_t* out, QuantizeResult* result,
+              const float* importance) {
   *result = {};
   const DTypeInfo* to_info = FindDType(to);
   const DTypeInfo* from_info = FindDType(from);
@@ -321,8 +431,19 @@ bool PackBand(QuantizeIsa isa, Layout layout, DType to, DType from, const RowSou
     return false;
   }
   const uint64_t lanes = LayoutTileRows(layout);
-  Packer packer(SelectKernels(isa), layout, *to_info, *from_info, result);
+  const CodeForm* form = FindCodeForm(to);
+  const Rows16Unit* unit = layout == Layout::kRows16 ? FindRows16Unit(to) : nullptr;
   const uint8_t* rows[kMaxLanes];
+  for (uint64_t first = 0; first < n_rows && form != nullptr; first += lanes, out += tile_bytes) {
+    CodesPacker packer(isa, SelectKernels(isa), *form, *from_info, importance, result);
+    const uint64_t n = std::min(lanes, n_rows - first);
+    for (uint64_t r = 0; r < n; ++r) rows[r] = source.at(first + r);
+    if (packer.Tile(unit, rows, n, cols, tile_bytes, out)) continue;
+    result->row += first;
+    return false;
+  }
+  if (form != nullptr) return true;
+  Packer packer(SelectKernels(isa), layout, *to_info, *from_info, result);
   for (uint64_t first = 0; first < n_rows; first += lanes) {
     const uint64_t n = std::min(lanes, n_rows - first);
     for (uint64_t r = 0; r < n; ++r) rows[r] = source.at(first + r);
@@ -374,14 +495,15 @@ QuantizeIsa BestQuantizeIsa() {
 
 bool QuantizeAndPack(QuantizeIsa isa, Layout layout, DType to, DType from,
                      const uint8_t* const* rows, uint64_t n_rows, uint64_t cols, uint8_t* out,
-                     QuantizeResult* result) {
-  return PackBand(isa, layout, to, from, {rows, nullptr, 0}, n_rows, cols, out, result);
+                     QuantizeResult* result, const float* importance) {
+  return PackBand(isa, layout, to, from, {rows, nullptr, 0}, n_rows, cols, out, result, importance);
 }
 
 bool QuantizeAndPack(QuantizeIsa isa, Layout layout, DType to, DType from, const uint8_t* rows,
                      uint64_t row_stride, uint64_t n_rows, uint64_t cols, uint8_t* out,
-                     QuantizeResult* result) {
-  return PackBand(isa, layout, to, from, {nullptr, rows, row_stride}, n_rows, cols, out, result);
+                     QuantizeResult* result, const float* importance) {
+  return PackBand(isa, layout, to, from, {nullptr, rows, row_stride}, n_rows, cols, out, result,
+                  importance);
 }
 
 uint64_t CountFlushedBf16(const uint8_t* row, uint64_t cols) {

@@ -1,8 +1,8 @@
 // Quantizes rows and packs them into a weight layout in one pass: the converter's inner loop.
 //
 // The result is, bit for bit and on every instruction set, what DequantizeRow (source codec),
-// QuantizeRow and PackRows give (formats/quant/blocks.h, formats/layout/layout.h); only the speed
-// differs.
+// QuantizeRow or EncodeRow (encode.h) and PackRows give (formats/quant/blocks.h, formats/layout/layout.h);
+// only the speed differs.
 #ifndef SAMARA_CONVERTER_QUANTIZE_QUANTIZE_H_
 #define SAMARA_CONVERTER_QUANTIZE_QUANTIZE_H_
 
@@ -39,16 +39,17 @@ struct QuantizeResult {
 // Takes `n_rows` source rows in the row-major form of `from` and writes ceil(n_rows / tile rows)
 // whole tiles (LayoutBytes(layout, to, n_rows, cols)) to `out`; the first row is the first of a
 // tile. `from` may be any weight codec, `to` itself included (then rows are only packed). Rows need
-// no alignment. A false return leaves `out` unspecified and says why in `result`, which may not be
-// null. No allocation, about 24 KiB of stack; thread-safe.
+// no alignment. `importance`, one weight of squared errors a column or nullptr, is for the types that
+// search. A false return leaves `out` unspecified and says why in `result`, which may not be
+// null. No allocation, about 32 KiB of stack; thread-safe.
 bool QuantizeAndPack(QuantizeIsa isa, Layout layout, DType to, DType from,
                      const uint8_t* const* rows, uint64_t n_rows, uint64_t cols, uint8_t* out,
-                     QuantizeResult* result);
+                     QuantizeResult* result, const float* importance = nullptr);
 
 // The same for rows `row_stride` bytes apart.
 bool QuantizeAndPack(QuantizeIsa isa, Layout layout, DType to, DType from, const uint8_t* rows,
                      uint64_t row_stride, uint64_t n_rows, uint64_t cols, uint8_t* out,
-                     QuantizeResult* result);
+                     QuantizeResult* result, const float* importance = nullptr);
 
 // Nonzero values of a BF16 row (in row-major form) whose magnitude is below 2^-56.
 uint64_t CountFlushedBf16(const uint8_t* row, uint64_t cols);

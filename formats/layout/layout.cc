@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "formats/layout/units.h"
 #include "formats/quant/blocks.h"
 
 namespace samara {
@@ -136,7 +137,7 @@ Layout MatmulLayout(DType dtype) {
     case DType::kQ5_1:
       return Layout::kRows16;
     default:
-      return Layout::kInvalid;
+      return FindRows16Unit(dtype) != nullptr ? Layout::kRows16 : Layout::kInvalid;
   }
 }
 
@@ -168,10 +169,15 @@ bool LayoutTileBytes(Layout layout, DType dtype, uint64_t cols, uint64_t* bytes)
     case Layout::kRows32Pairs:
       return Multiply(CeilDiv(cols, 2), 32 * 4, bytes);
     case Layout::kRows16: {
-      Rows16Form form;
-      if (!FindForm(dtype, &form)) return false;
       const uint64_t blocks = CeilDiv(cols, kBlock);
       uint64_t bodies, lines;
+      if (const Rows16Unit* unit = FindRows16Unit(dtype)) {
+        return Multiply(blocks, unit->body, &bodies) &&
+               Multiply(CeilDiv(blocks, unit->blocks), unit->header, &lines) &&
+               Add(bodies, lines, bytes);
+      }
+      Rows16Form form;
+      if (!FindForm(dtype, &form)) return false;
       return Multiply(blocks, form.body(), &bodies) &&
              Multiply(form.affine ? blocks : CeilDiv(blocks, 2), kScaleLine, &lines) &&
              Add(bodies, lines, bytes);
@@ -189,6 +195,10 @@ bool LayoutBytes(Layout layout, DType dtype, uint64_t rows, uint64_t cols, uint6
 }
 
 Rows16Offsets Rows16BlockOffsets(DType dtype, uint64_t block) {
+  if (const Rows16Unit* unit = FindRows16Unit(dtype)) {
+    const uint64_t header = block / unit->blocks * unit->bytes();
+    return {header, 0, 0, header + unit->header + block % unit->blocks * unit->body};
+  }
   Rows16Form form;
   if (!FindForm(dtype, &form)) return {};
   Rows16Offsets at = {};
@@ -221,7 +231,8 @@ void PackRows(Layout layout, DType dtype, const uint8_t* rows, uint64_t row_byte
   std::memset(out, 0, total);
   const uint64_t tile_rows = LayoutTileRows(layout);
   Rows16Form form = {};
-  FindForm(dtype, &form);
+  const Rows16Unit* unit = FindRows16Unit(dtype);
+  if (unit == nullptr) FindForm(dtype, &form);
   const uint64_t blocks = CeilDiv(cols, kBlock);
   const DTypeInfo* info = FindDType(dtype);
   for (uint64_t r = 0; r < n_rows; ++r) {
@@ -240,6 +251,8 @@ void PackRows(Layout layout, DType dtype, const uint8_t* rows, uint64_t row_byte
         bits = FlushTinyBf16(bits);
         std::memcpy(tile + ((k / 2 * 32 + lane) * 2 + k % 2) * 2, &bits, 2);
       }
+    } else if (unit != nullptr) {
+      PackCodesRow(*unit, in, cols, lane, tile);
     } else {
       for (uint64_t b = 0; b < blocks; ++b) {
         PackBlock(form, dtype, in + b * info->block_bytes, b, lane, tile);
@@ -272,6 +285,9 @@ void UnpackRow(Layout layout, DType dtype, const uint8_t* packed, uint64_t row, 
       }
       return;
     case Layout::kRows16: {
+      if (const Rows16Unit* unit = FindRows16Unit(dtype)) {
+        return UnpackCodesRow(*unit, tile, cols, lane, out);
+      }
       Rows16Form form;
       if (!FindForm(dtype, &form)) return;
       const uint64_t block_bytes = FindDType(dtype)->block_bytes;
@@ -307,6 +323,9 @@ void DequantizePackedRow(Layout layout, DType dtype, const uint8_t* packed, uint
       return;
     }
     case Layout::kRows16: {
+      if (const Rows16Unit* unit = FindRows16Unit(dtype)) {
+        return DequantizeUnitsRow(*unit, tile, cols, lane, out);
+      }
       Rows16Form form;
       if (!FindForm(dtype, &form)) return;
       uint8_t block[64];  // the largest row-major block has 34 bytes

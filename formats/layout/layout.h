@@ -26,6 +26,22 @@
 //              line (second half zero) and one body.
 //     Q4_1, Q5_1 (f16 scale d and minimum m): each block is [16 rows] f16 d, [16 rows] f16 m (64 bytes),
 //              then its body.
+//     The types of formats/quant/codes.h: units of U sub-blocks of 32 k, each a header of the scales and then U bodies. The last
+//     unit has as many bodies as the columns need and a whole header, so that no K-quant is padded to 256 columns.
+//              U  header  body
+//       Q2_K    8   320   128    d, m, 4 words A = scales of even, B = of odd halves, C, D = minimums of even, odd halves
+//       Q3_K    8   256   192    d, -, 3 words, A = low nibbles of scales of even halves, B = of odd halves, C = high bits
+//       Q4_K    8   256   256    d, m, 3 words, A = low nibbles of scales, B = of minimums, C = high bits
+//       Q5_K    8   256   320    as Q4_K
+//       Q6_K    8   320   384    d, -, [16 sub-blocks][16 rows] i8 scales
+//       IQ4_XS  8   128   256    d, [16 rows] u16 of 2 high bits a sub-block, 1 word of low nibbles
+//       IQ4_NL  2    64   256    [2 sub-blocks][16 rows] f16 d
+//       MXFP4   4    64   256    [4 sub-blocks][16 rows] u8 e
+//       d, m: [16 rows] f16 each, 64 bytes together (-: zero). A word: [16 rows] u32, nibble i for sub-block (or half of it) i
+//       of the unit; C has 2 bits each, those of A from bit 0, of B from bit 16 on. A half is 16 k.
+//     Bodies have [2 high bits of 6: 2 halves h][16 rows][4 bytes j], bits 2g of q(row, 16h+4g+j); or the 5th bits as above; then
+//     quants of 4 bits as above. Q2_K and Q3_K: [third bit: [16 rows][4 bytes j], bit 4h+g; Q3_K only], then
+//     [2 halves h][16 rows][4 bytes j], bits 2g: 2 bits of q(row, 16h+4g+j).
 //     Everything is 64-byte aligned inside the tile, and a tile is a multiple of 64 bytes.
 //
 // Rows past the end of the matrix are zero (scale, minimum and quants 0).
@@ -64,10 +80,10 @@ bool LayoutBytes(Layout layout, DType dtype, uint64_t rows, uint64_t cols, uint6
 
 // Byte offsets inside one tile of kRows16 for block b of B. Trivial arithmetic, shared by every kernel.
 struct Rows16Offsets {
-  uint64_t scales;     // 16 f16
+  uint64_t scales;     // 16 f16; for the types of formats/quant/codes.h the header of the block's unit
   uint64_t minimums;   // 16 f16, Q4_1 and Q5_1 only
   uint64_t high_bits;  // 8 u64, 5-bit types only
-  uint64_t quants;
+  uint64_t quants;     // for the types of formats/quant/codes.h the body
 };
 Rows16Offsets Rows16BlockOffsets(DType dtype, uint64_t block);
 

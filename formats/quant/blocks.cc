@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "formats/quant/codes.h"
+
 namespace samara {
 namespace {
 
@@ -223,7 +225,7 @@ void QuantizeRow(DType dtype, const float* in, uint64_t cols, uint8_t* out) {
       break;
   }
   const DTypeInfo* info = FindDType(dtype);
-  if (info == nullptr || !info->is_quantized) return;
+  if (info == nullptr || !info->is_quantized || FindCodeForm(dtype) != nullptr) return;
   uint64_t i = 0;
   for (; i + kBlock <= cols; i += kBlock, out += info->block_bytes) {
     QuantizeBlock(dtype, in + i, out);
@@ -251,6 +253,14 @@ void DequantizeRow(DType dtype, const uint8_t* in, uint64_t cols, float* out) {
   }
   const DTypeInfo* info = FindDType(dtype);
   if (info == nullptr || !info->is_quantized) return;
+  if (const CodeForm* form = FindCodeForm(dtype)) {
+    BlockCodes codes;
+    for (uint64_t i = 0; i < cols; i += form->elements, in += info->block_bytes) {
+      SplitBlock(*form, in, &codes);
+      DequantizeCodes(*form, codes, cols - i < form->elements ? cols - i : form->elements, out + i);
+    }
+    return;
+  }
   uint64_t i = 0;
   for (; i + kBlock <= cols; i += kBlock, in += info->block_bytes) {
     DequantizeBlock(dtype, in, out + i);

@@ -8,6 +8,7 @@
 //   Q5_0  22 bytes   f16 d; u32 qh; u8 qs[16]                    w = d * (q - 16)
 //   Q5_1  24 bytes   f16 d; f16 m; u32 qh; u8 qs[16]             w = d * q + m
 //     qs[j] low nibble is element j, high nibble element j + 16; bit j of qh is bit 4 of element j.
+//   Q2_K ... Q6_K, IQ4_NL, IQ4_XS, MXFP4: formats/quant/codes.h
 //
 // The value of an element is the f32 arithmetic above with d and m widened exactly: product rounded once,
 // then the sum rounded once (no fma).
@@ -39,6 +40,8 @@ uint64_t PaddedCols(DType dtype, uint64_t cols);
 //               largest magnitude with its sign
 //   Q4_1, Q5_1  m = min, d = (max - min) / 15, / 31              q = min(15 or 31, trunc((x - m) * (1/d) + 0.5))
 // d is binary32 here and rounded to f16 when stored. Where 1/d is not finite, 0 takes its place.
+// The types of formats/quant/codes.h have no rule but a search, which only the converter has
+// (converter/quantize/encode.h): for them nothing is written here.
 void QuantizeRow(DType dtype, const float* in, uint64_t cols, uint8_t* out);
 // codec -> F32, one row of `cols` elements.
 void DequantizeRow(DType dtype, const uint8_t* in, uint64_t cols, float* out);

@@ -9,6 +9,7 @@
 #include "formats/graph.h"
 #include "formats/layout/layout.h"
 #include "formats/quant/blocks.h"
+#include "tests/support/plain_codes.h"
 #include "tests/tolerances.h"
 
 namespace samara::cpu::kernels_test {
@@ -74,7 +75,9 @@ TEST_CASE("every kernel of every instruction set gives the scalar one's bits") {
 namespace {
 
 constexpr DType kCodecTypes[kNumCodecs] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
-                                           DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1};
+                                           DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                                           DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K,
+                                           DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 
 struct LinearCase {
   uint64_t rows, cols, tokens;
@@ -96,7 +99,7 @@ LinearData MakeLinear(DType dtype, const LinearCase& c, Kind kind, Random* rando
   const uint64_t row_bytes = RowBytes(dtype, c.cols);
   std::vector<uint8_t> row_major(c.rows * row_bytes);
   for (uint64_t r = 0; r < c.rows; ++r) {
-    QuantizeRow(dtype, random->Floats(c.cols).data(), c.cols, row_major.data() + r * row_bytes);
+    test::QuantizeAny(dtype, random->Floats(c.cols).data(), c.cols, row_major.data() + r * row_bytes);
   }
   LinearData data = {Guarded<uint8_t>(bytes + kSegmentTailBytes),
                      Guarded<float>(Numbers(random, c.tokens * c.cols, kind)),
@@ -245,7 +248,13 @@ void check::pack() {
   uint64_t seed = 50;
   for (int codec = 0; codec < kNumCodecs; ++codec) {
     const bool quantized = codec >= static_cast<int>(Codec::kQ8_0);
-    const bool minimum = kCodecTypes[codec] == DType::kQ4_1 || kCodecTypes[codec] == DType::kQ5_1;
+    const CodeForm* form = FindCodeForm(kCodecTypes[codec]);
+    const bool halves = form != nullptr && form->sub == 16;
+    const bool minimum = (form != nullptr && form->minimum && !halves) ||
+                         kCodecTypes[codec] == DType::kQ4_1 || kCodecTypes[codec] == DType::kQ5_1;
+    // Signed bytes, as Q8_0.
+    const bool wide = codec == static_cast<int>(Codec::kQ8_0) ||
+                      codec == static_cast<int>(Codec::kQ5_0) || (form != nullptr && form->values != nullptr);
     for (const uint64_t tokens : {1u, 2u, 3u, 7u, 8u, 13u, 17u}) {
       for (const uint64_t cols : {1u, 16u, 31u, 32u, 75u, 128u}) {
         const Kind kind = kKinds[++seed % 4];
@@ -293,17 +302,20 @@ void check::pack() {
             for (uint64_t b = 0; b < blocks && quantized; ++b) {
               const uint64_t run_bytes = table->isa == Isa::kNeonI8mm ? 8 : 4;
               const uint64_t begin = (tile.begin * blocks + b * tile.w) * 32;
-              int32_t sum = 0;
+              int32_t sum = 0, first = 0;
               for (uint64_t k = 0; k < 32; ++k) {
                 const int8_t q =
                     got.q.data()[begin + (k / run_bytes * tile.w + i) * run_bytes + k % run_bytes];
                 same = same && q == want.q.data()[begin + (k / 4 * tile.w + i) * 4 + k % 4];
                 sum += q;
+                if (k < 16) first += q;
               }
-              // The bias times the sum; for Q8_0 what the table adds to the weights.
+              // Both halves' sums; the bias times the sum; for Q8_0 what the table adds to the weights.
               const uint64_t at = tile.begin * blocks + b * tile.w + i;
               const int32_t made = got.sums.data()[at];
-              if (codec != static_cast<int>(Codec::kQ8_0)) {
+              if (halves) {
+                same = same && made == (first & 0xffff) + (sum - first) * 65536;
+              } else if (!wide) {
                 same = same && made == want.sums.data()[at];
               } else if (sum != 0) {
                 if (offset < 0) offset = -made / sum;
@@ -342,8 +354,11 @@ TEST_CASE("linear kernels: extreme quants") {
       // Every quant byte the same: all ones, the most negative byte, alternating signs; scales 1.
       const uint8_t fill[] = {0xff, 0x80, 0x7f, 0x00};
       std::memset(data.weights.data(), fill[pattern % 4], data.weights.size());
+      const bool codes = FindCodeForm(dtype) != nullptr;
+      if (codes) std::memset(data.weights.data(), dtype == DType::kMXFP4 ? 127 : 0, 64);
       for (uint64_t b = 0; b < 2; ++b) {
         const Rows16Offsets at = Rows16BlockOffsets(dtype, b);
+        if (dtype == DType::kMXFP4) continue;
         auto* scales = reinterpret_cast<uint16_t*>(data.weights.data() + at.scales);
         for (int r = 0; r < 16; ++r) scales[r] = 0x3c00;
         if (dtype == DType::kQ4_1 || dtype == DType::kQ5_1) {

@@ -250,6 +250,14 @@ TEST_CASE("the same bits whatever the way") {
   }
 }
 
+TEST_CASE("the same bits with super-blocks and tables") {
+  const Model odd = Models()[0];
+  for (DType dtype : {DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
+                      DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4}) {
+    CheckBits({odd, dtype, SAMARA_KV_F16}, kShort, kShort);
+  }
+}
+
 // Q4_0 weights; keys and values of each type. The hashes are the reference's; it is run again to the end
 // once for each model and each type.
 TEST_CASE("the same bits over a long context") {

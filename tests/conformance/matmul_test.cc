@@ -12,7 +12,9 @@ namespace samara::test {
 namespace {
 
 constexpr DType kCodecs[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
-                             DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1};
+                             DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                             DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K,
+                             DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 
 void SetBounds(DType dtype, Case* c) {
   if (dtype == DType::kF32 || dtype == DType::kF16) {
@@ -26,7 +28,8 @@ void SetBounds(DType dtype, Case* c) {
 
 TEST_CASE("matmul: rows and columns that fill no tile") {
   const std::pair<int64_t, int64_t> shapes[] = {{1, 32},   {16, 32},  {17, 33},  {40, 172}, {5, 64},
-                                                {64, 100}, {33, 577}, {100, 96}, {3, 1000}};
+                                                {64, 100}, {33, 577}, {100, 96}, {3, 1000},
+                                                {20, 256}, {32, 640}};
   uint64_t seed = 600;
   for (DType dtype : kCodecs) {
     for (const auto& [rows, cols] : shapes) {

@@ -64,9 +64,11 @@ TEST_CASE("slice and concat") {
 TEST_CASE("gather") {
   uint64_t seed = 500;
   for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                      DType::kQ4_1, DType::kQ5_0, DType::kQ5_1}) {
+                      DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ2_K, DType::kQ3_K,
+                      DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS,
+                      DType::kMXFP4}) {
     for (Layout layout : {Layout::kRowMajor, MatmulLayout(dtype)}) {
-      for (int64_t cols : {1, 64, 100}) {
+      for (int64_t cols : {1, 64, 100, 290}) {
         Random random(seed);
         Case c;
         c.name = std::string("gather ") + DTypeName(dtype) + " " + LayoutName(layout);

@@ -35,7 +35,7 @@ TEST_CASE("builder: every family builds a naive graph that checks out") {
     CHECK(naive.model.package.states.size() == 3);
     REQUIRE(naive.model.package.groups.size() == 1);
     CHECK(naive.model.package.groups[0].rewind_limit == UINT64_MAX);
-    AssignTypes(DType::kInvalid, &naive.model);
+    REQUIRE(AssignTypes(DType::kInvalid, &naive.model).ok());
     REQUIRE(AssignPlacements(&naive.model).ok());
     const Status checked = CheckWithoutBytes(naive.model.package);
     CHECK_MESSAGE(checked.ok(), std::string(checked.message()));

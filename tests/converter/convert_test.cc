@@ -16,6 +16,7 @@
 #include <random>
 
 #include "converter/output_file.h"
+#include "converter/quantize/encode.h"
 #include "converter/safetensors.h"
 #include "formats/package_format.h"
 #include "formats/quant/blocks.h"
@@ -90,7 +91,9 @@ TEST_CASE("convert: every weight's values, for every type and family") {
     const StatusOr<Checkpoint> checkpoint = Checkpoint::Open(dir / "m");
     REQUIRE(checkpoint.ok());
     for (const DType quant : {DType::kInvalid, DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0,
-                              DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1}) {
+                              DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ2_K,
+                              DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
+                              DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4}) {
       CAPTURE(std::string(family));
       CAPTURE(std::string(DTypeName(quant)));
       const StatusOr<ConvertSummary> summary = Convert(Options(dir, quant));
@@ -115,7 +118,12 @@ TEST_CASE("convert: every weight's values, for every type and family") {
         bool equal = true;
         for (uint64_t r = 0; r < weight.rows; ++r) {
           DequantizePackedRow(placement.layout, weight.dtype, packed, r, weight.cols, row.data());
-          QuantizeRow(weight.dtype, source.data() + r * weight.cols, weight.cols, codes.data());
+          const float* values = source.data() + r * weight.cols;
+          if (const CodeForm* form = FindCodeForm(weight.dtype)) {
+            quantize::EncodeRow(*form, values, nullptr, weight.cols, codes.data());
+          } else {
+            QuantizeRow(weight.dtype, values, weight.cols, codes.data());
+          }
           DequantizeRow(weight.dtype, codes.data(), weight.cols, want.data());
           equal = equal && memcmp(row.data(), want.data(), row.size() * sizeof(float)) == 0;
           checked += weight.cols;
@@ -134,7 +142,7 @@ TEST_CASE("convert: the same bytes for any number of threads, and again") {
   c.tensors["model.embed_tokens.weight"].shape = {40000, 16};
   c.tensors["lm_head.weight"].shape = {40000, 16};
   WriteCheckpoint(dir / "m", c);
-  for (const DType quant : {DType::kInvalid, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType quant : {DType::kInvalid, DType::kQ8_0, DType::kQ4_0, DType::kQ4_K}) {
     std::string first;
     for (const unsigned threads : {1u, 2u, 3u, 2u}) {
       const StatusOr<ConvertSummary> summary = Convert(Options(dir, quant, threads));

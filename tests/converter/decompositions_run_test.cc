@@ -84,7 +84,7 @@ void Write(const TemporaryDirectory& dir, const BlockCase& c) {
   REQUIRE_MESSAGE(built.ok(), std::string(built.message()));
   model.package.name = "block";
   model.package.trained_context = 256;
-  RunPasses(DType::kInvalid, &model);
+  REQUIRE(RunPasses(DType::kInvalid, &model).ok());
   REQUIRE(AssignPlacements(&model).ok());
   REQUIRE(AddDecompositions(&model.package).ok());
   StatusOr<std::unique_ptr<OutputFile>> file = OutputFile::Create(dir / "block.samara");

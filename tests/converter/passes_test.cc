@@ -28,7 +28,7 @@ TEST_CASE("passes: q, k, v and gate, up become one linear each") {
     NaiveModel naive(MakeCheckpoint(family));
     REQUIRE_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
     Model& model = naive.model;
-    RunPasses(DType::kInvalid, &model);
+    REQUIRE(RunPasses(DType::kInvalid, &model).ok());
     const Graph& graph = model.graph();
     CHECK(CountOps(graph, OpCode::kLinear) == 3 * 4 + 1);
     CHECK(CountOps(graph, OpCode::kSlice) == 3 * 3);
@@ -79,16 +79,16 @@ TEST_CASE("passes: q, k, v and gate, up become one linear each") {
 TEST_CASE("passes: running them again changes nothing") {
   NaiveModel naive(MakeCheckpoint("qwen2"));
   REQUIRE(naive.status.ok());
-  RunPasses(DType::kQ8_0, &naive.model);
+  REQUIRE(RunPasses(DType::kQ8_0, &naive.model).ok());
   const std::string once = GraphText(naive.model.package, naive.model.graph());
-  RunPasses(DType::kQ8_0, &naive.model);
+  REQUIRE(RunPasses(DType::kQ8_0, &naive.model).ok());
   CHECK(GraphText(naive.model.package, naive.model.graph()) == once);
 }
 
 TEST_CASE("passes: the last layer's MLP works on the wanted rows only") {
   NaiveModel naive(MakeCheckpoint("llama"));
   REQUIRE(naive.status.ok());
-  RunPasses(DType::kInvalid, &naive.model);
+  REQUIRE(RunPasses(DType::kInvalid, &naive.model).ok());
   const Model& model = naive.model;
   const Graph& graph = model.graph();
   const auto rows = [&](const std::string& name) {
@@ -113,7 +113,7 @@ TEST_CASE("passes: what must not be fused stays apart") {
   c.tensors["model.layers.0.self_attn.k_proj.weight"].type = "F32";
   NaiveModel mixed(c);
   REQUIRE_MESSAGE(mixed.status.ok(), std::string(mixed.status.message()));
-  RunPasses(DType::kInvalid, &mixed.model);
+  REQUIRE(RunPasses(DType::kInvalid, &mixed.model).ok());
   CHECK(FindNamed(mixed.model.graph(), "model.layers.0.self_attn.q_proj+v_proj") != nullptr);
   const Op* k = FindNamed(mixed.model.graph(), "model.layers.0.self_attn.k_proj");
   REQUIRE(k != nullptr);
@@ -126,7 +126,7 @@ TEST_CASE("passes: what must not be fused stays apart") {
   c.tensors.erase("lm_head.weight");
   NaiveModel tied(c);
   REQUIRE_MESSAGE(tied.status.ok(), std::string(tied.status.message()));
-  RunPasses(DType::kQ4_0, &tied.model);
+  REQUIRE(RunPasses(DType::kQ4_0, &tied.model).ok());
   REQUIRE(AssignPlacements(&tied.model).ok());
   const Graph& graph = tied.model.graph();
   const Op* head = FindNamed(graph, "model.embed_tokens.tied");
@@ -139,7 +139,7 @@ TEST_CASE("passes: what must not be fused stays apart") {
 
   // Untied: the table is only gathered from.
   NaiveModel untied(MakeCheckpoint("llama"));
-  RunPasses(DType::kQ4_0, &untied.model);
+  REQUIRE(RunPasses(DType::kQ4_0, &untied.model).ok());
   REQUIRE(AssignPlacements(&untied.model).ok());
   const Weight& table = untied.model.package.weights[0];
   CHECK(table.name == "model.embed_tokens.weight");
@@ -150,7 +150,7 @@ TEST_CASE("passes: what must not be fused stays apart") {
 TEST_CASE("passes: weights stand in the order of use, aligned, without gaps") {
   NaiveModel naive(MakeCheckpoint("qwen3"));
   REQUIRE(naive.status.ok());
-  RunPasses(DType::kQ5_1, &naive.model);
+  REQUIRE(RunPasses(DType::kQ5_1, &naive.model).ok());
   REQUIRE(AssignPlacements(&naive.model).ok());
   std::vector<int32_t> order;
   for (const Op& op : naive.model.graph().ops) {
@@ -188,7 +188,7 @@ TEST_CASE("decompositions: accepted, complete, shared, and made of core operator
       }
       NaiveModel naive(c);
       REQUIRE_MESSAGE(naive.status.ok(), std::string(naive.status.message()));
-      RunPasses(DType::kInvalid, &naive.model);
+      REQUIRE(RunPasses(DType::kInvalid, &naive.model).ok());
       REQUIRE(AssignPlacements(&naive.model).ok());
       Package& package = naive.model.package;
       REQUIRE(AddDecompositions(&package).ok());
@@ -255,7 +255,7 @@ TEST_CASE("decompositions: every option of attention, rope and glu") {
       const Status built = builder.Finish(&model, &dropped);
       REQUIRE_MESSAGE(built.ok(), std::string(built.message()));
       model.package.trained_context = 64;
-      RunPasses(DType::kInvalid, &model);
+      REQUIRE(RunPasses(DType::kInvalid, &model).ok());
       REQUIRE(AssignPlacements(&model).ok());
       REQUIRE(AddDecompositions(&model.package).ok());
       const Status checked = CheckWithoutBytes(model.package);

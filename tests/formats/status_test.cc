@@ -124,7 +124,7 @@ TEST_CASE("element types: the table is sound") {
       continue;
     }
     CHECK(FindDType(std::string_view(info->name)) == info);
-    CHECK(info->is_quantized == (info->block_elements == 32));
+    CHECK(info->is_quantized == (info->block_elements == 32 || info->block_elements == 256));
   }
   CHECK(FindDType(DType::kQ4_0)->block_bytes == 18);
   CHECK(FindDType("q9_9") == nullptr);

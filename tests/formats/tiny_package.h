@@ -21,6 +21,7 @@
 #include "formats/layout/layout.h"
 #include "formats/package_format.h"
 #include "formats/quant/blocks.h"
+#include "tests/support/plain_codes.h"
 
 namespace samara::test {
 
@@ -188,7 +189,7 @@ class TinyBuilder {
     double scale = 1 / std::sqrt(static_cast<double>(cols));
     for (uint64_t r = 0; r < rows; ++r) {
       for (float& x : row) x = static_cast<float>(Next() * scale * 1.7);
-      QuantizeRow(spec_.dtype, row.data(), cols, plain.data() + r * row_bytes);
+      test::QuantizeAny(spec_.dtype, row.data(), cols, plain.data() + r * row_bytes);
     }
     Layout layout = gather_only ? Layout::kRowMajor : MatmulLayout(spec_.dtype);
     if (!LayoutBytes(layout, spec_.dtype, rows, cols, &bytes))

@@ -14,6 +14,8 @@ namespace samara::test {
 
 inline constexpr DType kWeightTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
                                          DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1};
+inline constexpr DType kCodeTypes[] = {DType::kQ2_K,  DType::kQ3_K,   DType::kQ4_K,   DType::kQ5_K,
+                                       DType::kQ6_K,  DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 inline constexpr DType kQuantizedTypes[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
                                             DType::kQ5_1};
 

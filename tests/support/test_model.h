@@ -18,6 +18,7 @@
 
 #include "formats/graph.h"
 #include "formats/quant/blocks.h"
+#include "tests/support/plain_codes.h"
 #include "tests/support/random.h"
 #include "tests/support/status.h"
 
@@ -99,7 +100,7 @@ class TestModel {
     const uint64_t row_bytes = RowBytes(dtype, cols);
     std::vector<uint8_t> row_major(rows * row_bytes);
     for (uint64_t r = 0; r < rows; ++r) {
-      QuantizeRow(dtype, values.data() + r * cols, cols, row_major.data() + r * row_bytes);
+      QuantizeAny(dtype, values.data() + r * cols, cols, row_major.data() + r * row_bytes);
     }
     uint64_t bytes = 0;
     REQUIRE(LayoutBytes(layout, dtype, rows, cols, &bytes));

@@ -1,5 +1,5 @@
-// Products with quantized weights: tiles of 16 rows, blocks of 32 k. Lanes are rows; block dots are
-// exact integers.
+// Products with Q8_0 and Q4_0: tiles of 16 rows, blocks of 32 k. Lanes are rows; block dots are exact
+// integers. The other types are in linear_codes.inl.
 
 template <int kBits>
 struct DotOf;
@@ -8,19 +8,9 @@ struct DotOf<8> {
   using Type = Dot8;
 };
 template <>
-struct DotOf<5> {
-  using Type = Dot5;
-};
-template <>
 struct DotOf<4> {
   using Type = Dot4;
 };
-
-SAMARA_INLINE uint64_t LoadBits(const uint8_t* p) {
-  uint64_t bits;
-  __builtin_memcpy(&bits, p, 8);
-  return bits;
-}
 
 #if defined(__ARM_FEATURE_MATMUL_INT8)
 // BlockDots of 16 rows for pairs of tokens.
@@ -28,27 +18,20 @@ template <typename C, int kT>
 SAMARA_INLINE void PairDots(const uint8_t* w, uint64_t width, const int8_t* q, const int32_t* sums,
                             I32x16 (&out)[kT]) {
   DotPair dot[kT / 2];
-  constexpr bool kCorrected = !C::kMinimum && C::kBias != 0;
+  constexpr bool kCorrected = C::kBias != 0;
   for (int t = 0; t < kT; t += 2) {
     dot[t / 2].Start(kCorrected ? sums[t] : 0, kCorrected ? sums[t + 1] : 0);
   }
-  const uint8_t* quants = w + (C::kBits == 5 ? 64 : 0);
   SAMARA_UNROLL for (uint64_t g = 0; g < (C::kBits == 8 ? 8 : 4); g += 2) {
-    const I8x64 a = LoadBytes(quants + 64 * g), b = LoadBytes(quants + 64 * g + 64);
+    const I8x64 a = LoadBytes(w + 64 * g), b = LoadBytes(w + 64 * g + 64);
     const int8_t* tokens = q + g * width * 4;
     if constexpr (C::kBits == 8) {
       const WeightPairs pairs = PairGroups(a, b);
       for (int t = 0; t < kT; t += 2) dot[t / 2].Add(pairs, tokens + t * 8);
     } else {
-      const auto high_bits = [w](I8x64 x, uint64_t group) SAMARA_INLINE_LAMBDA {
-        if constexpr (C::kBits == 5) x = AddHighBits(x, LoadBits(w + 8 * group));
-        return x;
-      };
-      const WeightPairs low =
-          PairGroups(high_bits(LowNibbles(a), g), high_bits(LowNibbles(b), g + 1));
+      const WeightPairs low = PairGroups(LowNibbles(a), LowNibbles(b));
       for (int t = 0; t < kT; t += 2) dot[t / 2].Add(low, tokens + t * 8);
-      const WeightPairs high =
-          PairGroups(high_bits(HighNibbles(a), g + 4), high_bits(HighNibbles(b), g + 5));
+      const WeightPairs high = PairGroups(HighNibbles(a), HighNibbles(b));
       for (int t = 0; t < kT; t += 2) dot[t / 2].Add(high, tokens + 16 * width + t * 8);
     }
   }
@@ -86,7 +69,7 @@ SAMARA_INLINE void BlockDots(const uint8_t* const (&w)[kV], uint64_t width, cons
   if constexpr (kV == 1 && kT % 2 == 0) return PairDots<C, kT>(w[0], width, q, sums, out[0]);
 #endif
   typename DotOf<C::kBits>::Type dot[kV][kT];
-  constexpr bool kCorrected = !C::kMinimum && (C::kBits == 8 ? kOffset8 : C::kBias) != 0;
+  constexpr bool kCorrected = (C::kBits == 8 ? kOffset8 : C::kBias) != 0;
   for (uint64_t t = 0; t < kT; ++t) {
     const I32x16 start = kCorrected ? SetInt(sums[t]) : SetInt(0);
     for (int v = 0; v < kV; ++v) dot[v][t].Start(start);
@@ -101,15 +84,11 @@ SAMARA_INLINE void BlockDots(const uint8_t* const (&w)[kV], uint64_t width, cons
     SAMARA_UNROLL for (uint64_t g = 0; g < 4; ++g) {
       I8x64 both[kV], part[kV];
       for (int v = 0; v < kV; ++v) {
-        both[v] = LoadBytes(w[v] + (C::kBits == 5 ? 64 : 0) + 64 * g);
+        both[v] = LoadBytes(w[v] + 64 * g);
         part[v] = LowNibbles(both[v]);
-        if constexpr (C::kBits == 5) part[v] = AddHighBits(part[v], LoadBits(w[v] + 8 * g));
       }
       AddTokens(part, q + g * width * 4, dot);
-      for (int v = 0; v < kV; ++v) {
-        part[v] = HighNibbles(both[v]);
-        if constexpr (C::kBits == 5) part[v] = AddHighBits(part[v], LoadBits(w[v] + 8 * g + 32));
-      }
+      for (int v = 0; v < kV; ++v) part[v] = HighNibbles(both[v]);
       AddTokens(part, q + (g + 4) * width * 4, dot);
       if (g == 1) {
         for (int v = 0; v < kV; ++v) {
@@ -177,27 +156,19 @@ SAMARA_INLINE void QuantBlock(const uint8_t* const (&w)[kV], int64_t scales, uin
     const auto* own = reinterpret_cast<const uint16_t*>(w[v] - scales);
     const F32x16 dw = LoadHalf(own);
     for (int t = 0; t < kT; ++t) acc->AddProduct(v, t, Mul(dw, Set(d[t])), ToFloat(ints[v][t]));
-    if constexpr (C::kMinimum) {
-      const F32x16 mw = LoadHalf(own + 16);
-      for (int t = 0; t < kT; ++t) {
-        float sum;
-        __builtin_memcpy(&sum, sums + t, 4);
-        acc->AddProduct(v, t, Mul(mw, Set(d[t])), Set(sum));
-      }
-    }
   }
 }
 
-// A scale line stands before each block with a minimum, before each pair of blocks without.
+// A scale line stands before each pair of blocks.
 
 // Where the line before this block begins in its tile; the block is even.
-SAMARA_INLINE uint64_t BlockOffset(uint64_t body_bytes, bool minimum, uint64_t block) {
-  return block * body_bytes + (minimum ? block : block / 2) * 64;
+SAMARA_INLINE uint64_t BlockOffset(uint64_t body_bytes, uint64_t block) {
+  return block * body_bytes + block / 2 * 64;
 }
 // From the body of this block to the next one's; then `scales` is for that.
 template <typename C>
 SAMARA_INLINE uint64_t BlockStep(uint64_t block, int64_t* scales) {
-  const bool line_follows = C::kMinimum || block % 2 != 0;
+  const bool line_follows = block % 2 != 0;
   *scales = line_follows ? 64 : static_cast<int64_t>(C::kBodyBytes) + 32;
   return C::kBodyBytes + (line_follows ? 64 : 0);
 }
@@ -209,7 +180,7 @@ template <typename C, int kV, int kT>
 SAMARA_INLINE void QuantTile(const uint8_t* tile, uint64_t tile_bytes, uint64_t begin, uint64_t end,
                              uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
                              const int8_t* next, uint64_t far, float* partial, uint64_t stride) {
-  const uint64_t skipped = BlockOffset(C::kBodyBytes, C::kMinimum, begin);
+  const uint64_t skipped = BlockOffset(C::kBodyBytes, begin);
   const uint8_t* w[kV];
   for (int v = 0; v < kV; ++v) {
     w[v] = tile + static_cast<uint64_t>(v) * tile_bytes + skipped + 64;
@@ -299,7 +270,6 @@ struct QuantForms {
   void (*one)(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end, uint64_t token);
   QuantTokensFn eight, four, rest;
   uint64_t body_bytes, cached_blocks;
-  bool minimum;
 };
 inline constexpr uint64_t kFormTokens = kInt8Tokens / kInt8Vectors;  // of the largest form
 template <typename C>
@@ -310,7 +280,6 @@ inline constexpr QuantForms kFormsOf = {
     QuantTokens<C, 1, (kFormTokens < 2 ? kFormTokens : 2)>,
     C::kBodyBytes,
     C::kBits == 8 ? 8 : 32,
-    C::kMinimum,
 };
 
 // Fetches `bytes` of each of `vectors` tiles, `tile_bytes` apart.
@@ -338,7 +307,7 @@ SAMARA_SHARED void QuantRows(const LinearArgs& args, const QuantForms& forms, ui
   for (uint64_t b = 0; b < blocks; b += step) {
     const uint64_t end = b + step < blocks ? b + step : blocks;
     const uint8_t* next = args.weights + tile * args.tile_bytes +
-                          BlockOffset(forms.body_bytes, forms.minimum, end) +
+                          BlockOffset(forms.body_bytes, end) +
                           (end == blocks ? (vectors - 1) * args.tile_bytes : 0);
     for (uint64_t t = token_begin; t < token_end;) {
       const uint64_t width = TileWidth(t, token_end);
@@ -387,9 +356,5 @@ void LinearQuant(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
 }
 
 // Rows of a table.
-#define SAMARA_QUANT_PACKS                                                                \
-  PackQuant<CodecQ8_0>, PackQuant<CodecQ4_0>, PackQuant<CodecQ4_1>, PackQuant<CodecQ5_0>, \
-      PackQuant<CodecQ5_1>
-#define SAMARA_QUANT_LINEARS                                                                      \
-  LinearQuant<CodecQ8_0>, LinearQuant<CodecQ4_0>, LinearQuant<CodecQ4_1>, LinearQuant<CodecQ5_0>, \
-      LinearQuant<CodecQ5_1>
+#define SAMARA_QUANT_PACKS PackQuant<CodecQ8_0>, PackQuant<CodecQ4_0>
+#define SAMARA_QUANT_LINEARS LinearQuant<CodecQ8_0>, LinearQuant<CodecQ4_0>

@@ -1,23 +1,19 @@
 // Quantized codecs, and the activations of their linears: int8 blocks by tiles of tokens.
 
-// kBits of a quant, its bias, and whether a minimum is added (then blocks stand alone, else in
-// pairs).
-template <int kBitsOf, int kBiasOf, bool kMinimumOf>
+// kBits of a quant, and its bias.
+template <int kBitsOf, int kBiasOf>
 struct QuantCodec {
   static constexpr int kBits = kBitsOf;
   static constexpr int kBias = kBiasOf;
-  static constexpr bool kMinimum = kMinimumOf;
-  static constexpr uint64_t kQuantBytes = kBits == 8 ? 512 : 256;
-  static constexpr uint64_t kBodyBytes = kQuantBytes + (kBits == 5 ? 64 : 0);
+  static constexpr uint64_t kBodyBytes = kBits == 8 ? 512 : 256;
 };
-using CodecQ8_0 = QuantCodec<8, 0, false>;
-using CodecQ4_0 = QuantCodec<4, 8, false>;
-using CodecQ4_1 = QuantCodec<4, 0, true>;
-using CodecQ5_0 = QuantCodec<5, 16, false>;
-using CodecQ5_1 = QuantCodec<5, 0, true>;
+using CodecQ8_0 = QuantCodec<8, 0>;
+using CodecQ4_0 = QuantCodec<4, 8>;
 
-// One block of 32 values to int8: d * q approximates x, q in [-127, 127].
-SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32_t* sum) {
+// One block of 32 values to int8: d * q approximates x, q in [-127, 127]. The sum, and that of the
+// second half where `half` is wanted.
+SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32_t* sum,
+                             int32_t* half) {
   // The maximum over bit patterns: as the values for finite x, and what is not finite stays visible
   // in d.
   const I32x16 magnitude = SetInt(0x7fffffff);
@@ -40,11 +36,16 @@ SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32
   StoreLowBytes(q, a);
   StoreLowBytes(q + 16, b);
   *sum = SumOf(AddInt(a, b));
+  if (half != nullptr) *half = SumOf(b);
 }
 
-// Packs activations for a codec; `sums` becomes what its kernel adds: the bias's correction of each
-// block's integer dot or, for a codec with a minimum, the sum itself as a float.
-SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimum, uint64_t begin,
+// What `sums` becomes, as a codec's kernel wants it.
+enum class Sums {
+  kCorrection,  // the bias's correction of each block's integer dot
+  kFloat,       // the sum itself as a float, for a minimum
+  kHalves,      // the sums of both halves, 16 bits each
+};
+SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, uint64_t begin,
                                  uint64_t end) {
   const uint64_t blocks = (args.cols + 31) / 32;
   for (uint64_t t0 = begin; t0 < end;) {
@@ -65,11 +66,14 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimu
           high = rest > 16 ? LoadPartial(x + 16, rest - 16) : Set(0.0f);
         }
         int8_t block[32];
-        int32_t sum;
-        PackBlock(low, high, w == 1 ? q : block, d, &sum);
-        if (minimum) {
+        int32_t sum, second;
+        PackBlock(low, high, w == 1 ? q : block, d, &sum,
+                  form == Sums::kHalves ? &second : nullptr);
+        if (form == Sums::kFloat) {
           const float value = static_cast<float>(sum);
           __builtin_memcpy(sums, &value, 4);
+        } else if (form == Sums::kHalves) {
+          *sums = ((sum - second) & 0xffff) | second * 65536;
         } else {
           *sums = -bias * sum;
         }
@@ -84,5 +88,16 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, bool minimu
 }
 template <typename C>
 void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
-  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias, C::kMinimum, begin, end);
+  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias, Sums::kCorrection, begin, end);
 }
+void PackSums(const PackArgs& args, uint64_t begin, uint64_t end) {
+  PackQuantWith(args, 0, Sums::kFloat, begin, end);
+}
+void PackHalves(const PackArgs& args, uint64_t begin, uint64_t end) {
+  PackQuantWith(args, 0, Sums::kHalves, begin, end);
+}
+
+// Rows of a table, of the types of linear_codes.inl: sums for minimums of 32, for halves, or as Q8_0.
+#define SAMARA_CODES_PACKS                                                                   \
+  PackSums, PackQuant<CodecQ8_0>, PackSums, PackHalves, PackHalves, PackSums, PackSums,      \
+      PackHalves, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>

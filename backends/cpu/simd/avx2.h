@@ -120,6 +120,14 @@ SAMARA_INLINE I32x16 LoadInt(const void* p) {
   const auto* q = static_cast<const __m256i*>(p);
   return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
+SAMARA_INLINE I32x16 LoadUint8(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes))};
+}
+SAMARA_INLINE I32x16 LoadUint16(const uint16_t* p) {
+  const auto* q = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtepu16_epi32(_mm_loadu_si128(q)), _mm256_cvtepu16_epi32(_mm_loadu_si128(q + 1))};
+}
 SAMARA_INLINE void StoreInt(int32_t* p, I32x16 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
@@ -219,6 +227,29 @@ SAMARA_INLINE I8x64 HighNibbles(I8x64 x) {
   return {_mm256_and_si256(_mm256_srli_epi16(x.a, 4), mask),
           _mm256_and_si256(_mm256_srli_epi16(x.b, 4), mask)};
 }
+SAMARA_INLINE void StoreBytes(uint8_t* p, I8x64 x) {
+  auto* q = reinterpret_cast<__m256i*>(p);
+  _mm256_storeu_si256(q, x.a);
+  _mm256_storeu_si256(q + 1, x.b);
+}
+SAMARA_INLINE I8x64 OrBytes(I8x64 x, I8x64 y) {
+  return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)};
+}
+// x >> right (or << -right) & mask of each byte, for masks that see no bit of another one.
+SAMARA_INLINE I8x64 Field(I8x64 x, int right, int mask) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  typedef uint16_t Words __attribute__((vector_size(32)));
+  const Words a = (Words)x.a, b = (Words)x.b;
+  const Words low = right >= 0 ? a >> right : a << -right;
+  const Words high = right >= 0 ? b >> right : b << -right;
+  return {_mm256_and_si256((__m256i)low, m), _mm256_and_si256((__m256i)high, m)};
+}
+// The table's entry for each byte below 16.
+SAMARA_INLINE I8x64 Lookup(const int8_t* table, I8x64 x) {
+  const __m256i t =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  return {_mm256_shuffle_epi8(t, x.a), _mm256_shuffle_epi8(t, x.b)};
+}
 // 16 in each byte whose bit is set.
 SAMARA_INLINE __m256i Sixteens(uint32_t bits) {
   // Byte i gets the byte of `bits` that holds bit i, then keeps that bit only.
@@ -228,6 +259,13 @@ SAMARA_INLINE __m256i Sixteens(uint32_t bits) {
   const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), spread);
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit),
                           _mm256_set1_epi8(16));
+}
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i a = Sixteens(static_cast<uint32_t>(bits));
+  const __m256i b = Sixteens(static_cast<uint32_t>(bits >> 32));
+  return {_mm256_sub_epi8(zero, a), _mm256_sub_epi8(zero, b)};
 }
 SAMARA_INLINE I8x64 AddHighBits(I8x64 x, uint64_t bits) {
   return {_mm256_or_si256(x.a, Sixteens(static_cast<uint32_t>(bits))),
@@ -267,6 +305,7 @@ struct Dot8 {
   SAMARA_INLINE void Add(Weights8 w, I8x4 x) {
     acc = {DotBytes(acc.a, w.a, x.v), DotBytes(acc.b, w.b, x.v)};
   }
+  SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
 // Unsigned weights below 32.
@@ -280,6 +319,7 @@ struct Dot5 {
   SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
 using Dot4 = Dot5;
+using Dot6 = Dot5;
 inline constexpr int kInt8Tokens = 4;
 #else
 // There is no dot of u8 and s8 without saturation: |w| times the activation with w's sign, 2 * 128
@@ -303,6 +343,7 @@ struct Dot8 {
     acc.b = _mm256_add_epi32(acc.b,
                              PairSums(_mm256_maddubs_epi16(w.abs_b, _mm256_sign_epi8(x.v, w.b))));
   }
+  SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
 // Unsigned weights below 32: sums of 4 groups (4 * 2 * 31 * 127) fit 16 bits; Half() empties them.
@@ -328,6 +369,17 @@ struct Dot5 {
 // Unsigned weights below 16: all 8 groups (8 * 2 * 15 * 127) fit.
 struct Dot4 : Dot5 {
   SAMARA_INLINE void Half() {}
+};
+// Unsigned weights below 64: a group is all that fits.
+struct Dot6 {
+  I32x16 acc;
+  SAMARA_INLINE void Start(I32x16 value) { acc = value; }
+  SAMARA_INLINE void Add(I8x64 w, I8x4 x) {
+    acc.a = _mm256_add_epi32(acc.a, PairSums(_mm256_maddubs_epi16(w.a, x.v)));
+    acc.b = _mm256_add_epi32(acc.b, PairSums(_mm256_maddubs_epi16(w.b, x.v)));
+  }
+  SAMARA_INLINE void Half() {}
+  SAMARA_INLINE I32x16 Sum() const { return acc; }
 };
 inline constexpr int kInt8Tokens = 2;
 #endif

@@ -75,6 +75,12 @@ SAMARA_INLINE I32x16 AsInt(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 SAMARA_INLINE F32x16 AsFloat(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 SAMARA_INLINE I32x16 SetInt(int32_t x) { return {_mm512_set1_epi32(x)}; }
 SAMARA_INLINE I32x16 LoadInt(const void* p) { return {_mm512_loadu_si512(p)}; }
+SAMARA_INLINE I32x16 LoadUint8(const uint8_t* p) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+SAMARA_INLINE I32x16 LoadUint16(const uint16_t* p) {
+  return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
 SAMARA_INLINE void StoreInt(int32_t* p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
 SAMARA_INLINE I32x16 AddInt(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 SAMARA_INLINE I32x16 SubInt(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
@@ -136,6 +142,22 @@ SAMARA_INLINE I8x64 LowNibbles(I8x64 a) { return {_mm512_and_si512(a.v, _mm512_s
 SAMARA_INLINE I8x64 HighNibbles(I8x64 a) {
   return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
 }
+SAMARA_INLINE void StoreBytes(uint8_t* p, I8x64 a) { _mm512_storeu_si512(p, a.v); }
+SAMARA_INLINE I8x64 OrBytes(I8x64 a, I8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
+// a >> right (or << -right) & mask of each byte, for masks that see no bit of another one.
+SAMARA_INLINE I8x64 Field(I8x64 a, int right, int mask) {
+  typedef uint16_t Words __attribute__((vector_size(64)));
+  const Words words = (Words)a.v;
+  const Words shifted = right >= 0 ? words >> right : words << -right;
+  return {_mm512_and_si512((__m512i)shifted, _mm512_set1_epi8(static_cast<char>(mask)))};
+}
+// The table's entry for each byte below 16.
+SAMARA_INLINE I8x64 Lookup(const int8_t* table, I8x64 a) {
+  const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+  return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), a.v)};
+}
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) { return {_mm512_maskz_set1_epi8(bits, -16)}; }
 // Adds 16 to the bytes whose bit is set.
 SAMARA_INLINE I8x64 AddHighBits(I8x64 a, uint64_t bits) {
   return {_mm512_mask_add_epi8(a.v, bits, a.v, _mm512_set1_epi8(16))};
@@ -159,6 +181,7 @@ struct Dot8 {
   __m512i acc;
   SAMARA_INLINE void Start(I32x16 value) { acc = value.v; }
   SAMARA_INLINE void Add(Weights8 w, I8x64 a) { acc = _mm512_dpbusd_epi32(acc, w.v, a.v); }
+  SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return {acc}; }
 };
 // Unsigned weights below 32.
@@ -170,6 +193,7 @@ struct Dot5 {
   SAMARA_INLINE I32x16 Sum() const { return {acc}; }
 };
 using Dot4 = Dot5;
+using Dot6 = Dot5;
 #else
 inline constexpr int32_t kOffset8 = 0;
 struct Weights8 {
@@ -188,6 +212,18 @@ struct Dot8 {
     const __m512i pairs = _mm512_maddubs_epi16(w.magnitude, s);
     acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
   }
+  SAMARA_INLINE void Half() {}
+  SAMARA_INLINE I32x16 Sum() const { return {acc}; }
+};
+// Unsigned weights below 64: a group is all that fits.
+struct Dot6 {
+  __m512i acc;
+  SAMARA_INLINE void Start(I32x16 value) { acc = value.v; }
+  SAMARA_INLINE void Add(I8x64 w, I8x64 a) {
+    const __m512i pairs = _mm512_maddubs_epi16(w.v, a.v);
+    acc = _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+  }
+  SAMARA_INLINE void Half() {}
   SAMARA_INLINE I32x16 Sum() const { return {acc}; }
 };
 // Unsigned weights below 32: sums of 4 groups (4 * 2 * 31 * 127) fit 16 bits; Half() empties them.

@@ -154,6 +154,18 @@ SAMARA_INLINE I32x16 SetInt(int32_t x) {
   SAMARA_QUADS r.v[i] = vdupq_n_s32(x);
   return r;
 }
+SAMARA_INLINE I32x16 LoadUint16(const uint16_t* p) {
+  I32x16 r;
+  SAMARA_QUADS r.v[i] = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p + 4 * i)));
+  return r;
+}
+SAMARA_INLINE I32x16 LoadUint8(const uint8_t* p) {
+  const uint8x16_t bytes = vld1q_u8(p);
+  uint16_t words[16];
+  vst1q_u16(words, vmovl_u8(vget_low_u8(bytes)));
+  vst1q_u16(words + 8, vmovl_high_u8(bytes));
+  return LoadUint16(words);
+}
 SAMARA_INLINE I32x16 LoadInt(const void* p) {
   I32x16 r;
   SAMARA_QUADS r.v[i] = vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p) + 16 * i));
@@ -271,6 +283,35 @@ SAMARA_INLINE I8x64 HighNibbles(I8x64 a) {
   SAMARA_QUADS r.v[i] = vshrq_n_u8(a.v[i], 4);
   return r;
 }
+SAMARA_INLINE void StoreBytes(uint8_t* p, I8x64 a) { SAMARA_QUADS vst1q_u8(p + 16 * i, a.v[i]); }
+SAMARA_INLINE I8x64 OrBytes(I8x64 a, I8x64 b) {
+  I8x64 r;
+  SAMARA_QUADS r.v[i] = vorrq_u8(a.v[i], b.v[i]);
+  return r;
+}
+// a >> right (or << -right) & mask of each byte.
+SAMARA_INLINE I8x64 Field(I8x64 a, int right, int mask) {
+  const uint8x16_t m = vdupq_n_u8(static_cast<uint8_t>(mask));
+  I8x64 r;
+  SAMARA_QUADS r.v[i] = vandq_u8(right >= 0 ? a.v[i] >> right : a.v[i] << -right, m);
+  return r;
+}
+// The table's entry for each byte below 16.
+SAMARA_INLINE I8x64 Lookup(const int8_t* table, I8x64 a) {
+  const uint8x16_t t = vreinterpretq_u8_s8(vld1q_s8(table));
+  I8x64 r;
+  SAMARA_QUADS r.v[i] = vqtbl1q_u8(t, a.v[i]);
+  return r;
+}
+SAMARA_INLINE I8x64 AddHighBits(I8x64 a, uint64_t bits);
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) {
+  I8x64 r;
+  SAMARA_QUADS r.v[i] = vdupq_n_u8(0);
+  r = AddHighBits(r, bits);
+  SAMARA_QUADS r.v[i] = vreinterpretq_u8_s8(vnegq_s8(vreinterpretq_s8_u8(r.v[i])));
+  return r;
+}
 // Adds 16 to the bytes whose bit is set.
 SAMARA_INLINE I8x64 AddHighBits(I8x64 a, uint64_t bits) {
   const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
@@ -345,6 +386,7 @@ inline constexpr int kInt8Kept = 2;
 #endif
 using Dot5 = Dot8;
 using Dot4 = Dot8;
+using Dot6 = Dot8;
 
 #if defined(__ARM_FEATURE_MATMUL_INT8)
 // Dots of 16 rows and 2 tokens, 8 bytes each at a time: the instruction multiplies 2 rows by 2

@@ -180,6 +180,16 @@ SAMARA_INLINE I32x16 LoadInt(const void* p) {
   __builtin_memcpy(r.v, p, 64);
   return r;
 }
+SAMARA_INLINE I32x16 LoadUint8(const uint8_t* p) {
+  I32x16 r;
+  SAMARA_LANES r.v[i] = p[i];
+  return r;
+}
+SAMARA_INLINE I32x16 LoadUint16(const uint16_t* p) {
+  I32x16 r;
+  SAMARA_LANES r.v[i] = p[i];
+  return r;
+}
 SAMARA_INLINE void StoreInt(int32_t* p, const I32x16& a) { SAMARA_LANES p[i] = a.v[i]; }
 SAMARA_INLINE int32_t Wrap(uint32_t u) { return static_cast<int32_t>(u); }
 SAMARA_INLINE uint32_t Bits(int32_t x) { return static_cast<uint32_t>(x); }
@@ -293,6 +303,32 @@ SAMARA_INLINE I8x64 HighNibbles(const I8x64& a) {
   for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] >> 4;
   return r;
 }
+SAMARA_INLINE void StoreBytes(uint8_t* p, const I8x64& a) { __builtin_memcpy(p, a.v, 64); }
+SAMARA_INLINE I8x64 OrBytes(const I8x64& a, const I8x64& b) {
+  I8x64 r;
+  for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] | b.v[i];
+  return r;
+}
+// a >> right (or << -right) & mask of each byte.
+SAMARA_INLINE I8x64 Field(const I8x64& a, int right, int mask) {
+  I8x64 r;
+  for (int i = 0; i < 64; ++i) {
+    r.v[i] = static_cast<uint8_t>((right >= 0 ? a.v[i] >> right : a.v[i] << -right) & mask);
+  }
+  return r;
+}
+// The table's entry for each byte below 16.
+SAMARA_INLINE I8x64 Lookup(const int8_t* table, const I8x64& a) {
+  I8x64 r;
+  for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(table[a.v[i]]);
+  return r;
+}
+// 0xf0 in each byte whose bit is set.
+SAMARA_INLINE I8x64 HighOnes(uint64_t bits) {
+  I8x64 r;
+  for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>((bits >> i & 1) * 0xf0);
+  return r;
+}
 SAMARA_INLINE I8x64 AddHighBits(const I8x64& a, uint64_t bits) {
   I8x64 r;
   for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] + (bits >> i & 1) * 16);
@@ -327,6 +363,7 @@ struct Dot5 : DotSum {
   }
 };
 using Dot4 = Dot5;
+using Dot6 = Dot5;
 
 inline constexpr int kFloatRowVectors = 1;
 inline constexpr int kFloatTokens = 1;

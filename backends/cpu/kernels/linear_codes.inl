@@ -1,0 +1,552 @@
+// Products with Q4_1, Q5_0, Q5_1 and the types of formats/quant/codes.h. One token reads the packed weights as they are. For more, some blocks
+// of them are first expanded to bytes and F32 scales, in the stack and so in the first cache, where few kernels, shared
+// by all types, take them to many tokens.
+
+// --- bodies: part g of half h of a block, quants 16h + 4g .. + 3 of 16 rows. Where g shifts bits, loops
+// over it are unrolled; elsewhere that would only be larger.
+
+struct Nibbles {
+  static constexpr bool kShifted = false;
+  static constexpr uint64_t kBytes = 256;
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    const I8x64 both = LoadBytes(w + 64 * g);
+    return h == 0 ? LowNibbles(both) : HighNibbles(both);
+  }
+};
+SAMARA_INLINE uint64_t LoadBits(const uint8_t* p) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, p, 8);
+  return bits;
+}
+
+struct FiveBits {
+  static constexpr bool kShifted = false;
+  static constexpr uint64_t kBytes = 320;
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return AddHighBits(Nibbles::Part(w + 64, h, g), LoadBits(w + 8 * (4 * h + g)));
+  }
+};
+// Less 16, as signed bytes: the fifth bit, turned over, is copied to the sign and above.
+struct SignedFiveBits : FiveBits {
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return OrBytes(Nibbles::Part(w + 64, h, g),
+                   HighOnes(~LoadBits(w + 8 * (4 * h + g))));
+  }
+};
+struct SixBits {
+  static constexpr bool kShifted = true;
+  static constexpr uint64_t kBytes = 384;
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return OrBytes(Nibbles::Part(w + 128, h, g), Field(LoadBytes(w + 64 * h), 2 * g - 4, 48));
+  }
+};
+struct TwoBits {
+  static constexpr bool kShifted = true;
+  static constexpr uint64_t kBytes = 128;
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return Field(LoadBytes(w + 64 * h), 2 * g, 3);
+  }
+};
+struct ThreeBits {
+  static constexpr bool kShifted = true;
+  static constexpr uint64_t kBytes = 192;
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return OrBytes(TwoBits::Part(w + 64, h, g), Field(LoadBytes(w), 4 * h + g - 2, 4));
+  }
+};
+struct Iq4Nibbles : Nibbles {
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    static constexpr int8_t kTable[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                          1,    13,   25,  38,  53,  69,  89,  113};
+    return Lookup(kTable, Nibbles::Part(w, h, g));
+  }
+};
+struct Fp4Nibbles : Nibbles {
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    static constexpr int8_t kTable[16] = {0, 1,  2,  3,  4,  6,  8,  12,
+                                          0, -1, -2, -3, -4, -6, -8, -12};
+    return Lookup(kTable, Nibbles::Part(w, h, g));
+  }
+};
+struct Bytes {
+  static constexpr bool kShifted = false;
+  static constexpr uint64_t kBytes = 512;
+  static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
+    return LoadBytes(w + 64 * (4 * h + g));
+  }
+};
+
+// --- headers: the scales of n blocks as F32, [scale or minimum][16 rows] for each block or, where
+// halves have their own, for each half; blocks `stride` floats apart
+
+SAMARA_INLINE const uint16_t* Halves(const uint8_t* p) {
+  return reinterpret_cast<const uint16_t*>(p);
+}
+
+// Six bits of scales, and of minimums or the second halves' scales less 32.
+SAMARA_SHARED void SixBitScales(const uint8_t* header, uint64_t n, bool minimum, float* out,
+                                uint64_t stride) {
+  const F32x16 d = LoadHalf(Halves(header));
+  const F32x16 second = minimum ? Mul(LoadHalf(Halves(header + 32)), Set(-1.0f)) : d;
+  const I32x16 bias = SetInt(minimum ? 0 : 32), four = SetInt(15), two = SetInt(48);
+  I32x16 a = LoadInt(header + 64), b = LoadInt(header + 128), high = LoadInt(header + 192);
+  I32x16 high_b = ShiftRight<12>(high);
+  high = ShiftLeft<4>(high);
+  for (uint64_t i = 0; i < n; ++i, out += stride) {
+    const I32x16 s = OrInt(AndInt(a, four), AndInt(high, two));
+    const I32x16 m = OrInt(AndInt(b, four), AndInt(high_b, two));
+    Store(out, Mul(d, ToFloat(SubInt(s, bias))));
+    Store(out + 16, Mul(second, ToFloat(SubInt(m, bias))));
+    a = ShiftRight<4>(a);
+    b = ShiftRight<4>(b);
+    high = ShiftRight<2>(high);
+    high_b = ShiftRight<2>(high_b);
+  }
+}
+struct Q41Scales {
+  static constexpr uint64_t kUnit = 1, kHeader = 64;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t, float* out, uint64_t) {
+    Store(out, LoadHalf(Halves(header)));
+    Store(out + 16, LoadHalf(Halves(header + 32)));
+  }
+};
+struct MinimumScales {
+  static constexpr uint64_t kUnit = 8, kHeader = 256;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    SixBitScales(header, n, true, out, stride);
+  }
+};
+struct Q3Scales {
+  static constexpr uint64_t kUnit = 8, kHeader = 256;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    SixBitScales(header, n, false, out, stride);
+  }
+};
+struct Q6Scales {
+  static constexpr uint64_t kUnit = 8, kHeader = 320;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    const F32x16 d = LoadHalf(Halves(header));
+    const auto* codes = reinterpret_cast<const int8_t*>(header + 64);
+    for (uint64_t i = 0; i < n; ++i, out += stride, codes += 32) {
+      Store(out, Mul(d, LoadInt8(codes)));
+      Store(out + 16, Mul(d, LoadInt8(codes + 16)));
+    }
+  }
+};
+struct Q2Scales {
+  static constexpr uint64_t kUnit = 8, kHeader = 320;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    const F32x16 d = LoadHalf(Halves(header));
+    const F32x16 m = Mul(LoadHalf(Halves(header + 32)), Set(-1.0f));
+    for (int part = 0; part < 4; ++part) {  // scales of both halves, minimums of both
+      I32x16 codes = LoadInt(header + 64 + 64 * part);
+      float* to = out + (part % 2 * 2 + part / 2) * 16;
+      for (uint64_t i = 0; i < n; ++i, to += stride) {
+        Store(to, Mul(part < 2 ? d : m, ToFloat(AndInt(codes, SetInt(15)))));
+        codes = ShiftRight<4>(codes);
+      }
+    }
+  }
+};
+struct Iq4XsScales {
+  static constexpr uint64_t kUnit = 8, kHeader = 128;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    const F32x16 d = LoadHalf(Halves(header));
+    I32x16 high = ShiftLeft<4>(LoadUint16(Halves(header + 32))), low = LoadInt(header + 64);
+    for (uint64_t i = 0; i < n; ++i, out += stride) {
+      const I32x16 code = OrInt(AndInt(low, SetInt(15)), AndInt(high, SetInt(48)));
+      Store(out, Mul(d, ToFloat(SubInt(code, SetInt(32)))));
+      low = ShiftRight<4>(low);
+      high = ShiftRight<2>(high);
+    }
+  }
+};
+struct PairScales {
+  static constexpr uint64_t kUnit = 2, kHeader = 64;
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    for (uint64_t i = 0; i < n; ++i) Store(out + i * stride, LoadHalf(Halves(header + 32 * i)));
+  }
+};
+struct Fp4Scales {
+  static constexpr uint64_t kUnit = 4, kHeader = 64;
+  // 2^(e - 128); the first two are subnormal.
+  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
+    for (uint64_t i = 0; i < n; ++i, out += stride) {
+      const I32x16 e = LoadUint8(header + 16 * i);
+      const I32x16 normal = ShiftLeft<23>(SubInt(e, SetInt(1)));
+      const I32x16 tiny = ShiftLeft<21>(AddInt(e, SetInt(1)));
+      Store(out, Select(Less(ToFloat(e), Set(2.0f)), AsFloat(tiny), AsFloat(normal)));
+    }
+  }
+};
+
+// --- codecs
+
+// kIndex: from Codec::kQ4_1 on; kHalved: scales for each 16; kBias: of the quants, where halved and without minimum.
+template <typename BodyOf, typename DotType, bool kSignedOf, bool kHalvedOf, bool kMinimumOf>
+struct CodesForm {
+  using Body = BodyOf;
+  using Dot = DotType;
+  static constexpr bool kSigned = kSignedOf, kHalved = kHalvedOf, kMinimum = kMinimumOf;
+  static constexpr uint64_t kScales = (kHalved ? 2 : 1) * (kMinimum ? 2 : 1);
+};
+template <int kIndexOf, typename Form, typename ScalesOf, typename WideOf, int kBiasOf = 0>
+struct CodesCodec : Form {
+  using Scales = ScalesOf;
+  using Wide = WideOf;
+  static constexpr int kIndex = kIndexOf, kBias = kBiasOf;
+  static constexpr uint64_t kUnit = Scales::kUnit, kHeader = Scales::kHeader;
+};
+using WideMinimum = CodesForm<Bytes, Dot5, false, false, true>;
+using WideHalved = CodesForm<Bytes, Dot6, false, true, false>;
+using WideHalvedMinimum = CodesForm<Bytes, Dot4, false, true, true>;
+using WideSigned = CodesForm<Bytes, Dot8, true, false, false>;
+using CodecQ4_1 = CodesCodec<0, CodesForm<Nibbles, Dot4, false, false, true>, Q41Scales, WideMinimum>;
+using CodecQ5_0 =
+    CodesCodec<1, CodesForm<SignedFiveBits, Dot8, true, false, false>, PairScales, WideSigned>;
+using CodecQ5_1 = CodesCodec<2, CodesForm<FiveBits, Dot5, false, false, true>, Q41Scales, WideMinimum>;
+using CodecQ2_K =
+    CodesCodec<3, CodesForm<TwoBits, Dot4, false, true, true>, Q2Scales, WideHalvedMinimum>;
+using CodecQ3_K = CodesCodec<4, CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved, 4>;
+using CodecQ4_K = CodesCodec<5, CodesForm<Nibbles, Dot4, false, false, true>, MinimumScales, WideMinimum>;
+using CodecQ5_K =
+    CodesCodec<6, CodesForm<FiveBits, Dot5, false, false, true>, MinimumScales, WideMinimum>;
+using CodecQ6_K = CodesCodec<7, CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved, 32>;
+using CodecIQ4_NL =
+    CodesCodec<8, CodesForm<Iq4Nibbles, Dot8, true, false, false>, PairScales, WideSigned>;
+using CodecIQ4_XS =
+    CodesCodec<9, CodesForm<Iq4Nibbles, Dot8, true, false, false>, Iq4XsScales, WideSigned>;
+using CodecMXFP4 = CodesCodec<10, CodesForm<Fp4Nibbles, Dot8, true, false, false>, Fp4Scales, WideSigned>;
+
+// --- one block
+
+SAMARA_INLINE int32_t HalfSum(int32_t sums, int half) {
+  return half == 0 ? static_cast<int16_t>(sums) : sums >> 16;
+}
+
+// Integer dots of a half of a block, or of both (2): the bodies of 16 rows at w[v] times kT tokens.
+template <typename C, int kV, int kT>
+SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t width, const int8_t* q,
+                             const int32_t* sums, int32_t bias, I32x16 (&out)[kV][kT]) {
+  constexpr int kHalves = C::kHalved ? 1 : 2;
+  int32_t start[kT];
+  for (int t = 0; t < kT; ++t) {
+    start[t] = C::kSigned                 ? (kOffset8 != 0 ? sums[t] : 0)
+               : C::kHalved && !C::kMinimum ? -bias * HalfSum(sums[t], half)
+                                            : 0;
+  }
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  if constexpr (kV == 1 && kT % 2 == 0) {
+    DotPair dot[kT / 2];
+    for (int t = 0; t < kT; t += 2) dot[t / 2].Start(start[t], start[t + 1]);
+    SAMARA_UNROLL for (int g = 0; g < 4; g += 2) {
+      for (int own = 0; own < kHalves; ++own) {
+        const int h = C::kHalved ? half : own;
+        const WeightPairs pairs = PairGroups(C::Body::Part(w[0], h, g), C::Body::Part(w[0], h, g + 1));
+        const int8_t* tokens = q + static_cast<uint64_t>(4 * h + g) * width * 4;
+        for (int t = 0; t < kT; t += 2) dot[t / 2].Add(pairs, tokens + t * 8);
+      }
+    }
+    for (int t = 0; t < kT; t += 2) {
+      out[0][t] = dot[t / 2].First();
+      out[0][t + 1] = dot[t / 2].Second();
+    }
+    return;
+  }
+#endif
+  typename C::Dot dot[kV][kT];
+  for (int t = 0; t < kT; ++t) {
+    for (int v = 0; v < kV; ++v) dot[v][t].Start(SetInt(start[t]));
+  }
+  const auto add = [&](int g) SAMARA_INLINE_LAMBDA {
+    SAMARA_UNROLL for (int own = 0; own < kHalves; ++own) {
+      const int h = C::kHalved ? half : own;
+      const int8_t* tokens = q + static_cast<uint64_t>(4 * h + g) * width * 4;
+      if constexpr (C::kSigned) {
+        Weights8 part[kV];
+        for (int v = 0; v < kV; ++v) part[v] = Prepare8(C::Body::Part(w[v], h, g));
+        AddTokens(part, tokens, dot);
+      } else {
+        I8x64 part[kV];
+        for (int v = 0; v < kV; ++v) part[v] = C::Body::Part(w[v], h, g);
+        AddTokens(part, tokens, dot);
+      }
+    }
+    if (g == 1 && !C::kHalved) {
+      for (int v = 0; v < kV; ++v) {
+        for (int t = 0; t < kT; ++t) dot[v][t].Half();
+      }
+    }
+  };
+  if constexpr (C::Body::kShifted) {
+    SAMARA_UNROLL for (int g = 0; g < 4; ++g) add(g);
+  } else {
+    _Pragma("GCC unroll 1") for (int g = 0; g < 4; ++g) add(g);
+  }
+  for (int v = 0; v < kV; ++v) {
+    for (int t = 0; t < kT; ++t) out[v][t] = dot[v][t].Sum();
+  }
+}
+
+// One sub-block into the accumulators.
+template <typename C, int kV, int kT, typename Acc>
+SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
+                            uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
+                            int32_t bias, Acc* acc) {
+  I32x16 ints[kV][kT];
+  CodesDots<C, kV, kT>(half, w, width, q, sums, bias, ints);
+  acc->NextBlock();
+  for (int v = 0; v < kV; ++v) {
+    const float* own = scales[v] + (half == 1 ? (C::kMinimum ? 32 : 16) : 0);
+    const F32x16 s = Load(own);
+    for (int t = 0; t < kT; ++t) acc->AddProduct(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]));
+    if constexpr (C::kMinimum) {
+      const F32x16 m = Load(own + 16);
+      for (int t = 0; t < kT; ++t) {
+        float sum;
+        if constexpr (C::kHalved) {
+          sum = static_cast<float>(HalfSum(sums[t], half));
+        } else {
+          __builtin_memcpy(&sum, sums + t, 4);
+        }
+        acc->AddProduct(v, t, Mul(m, Set(d[t])), Set(sum));
+      }
+    }
+  }
+}
+template <typename C, int kV, int kT, typename Acc>
+SAMARA_INLINE void CodesBlock(const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
+                              uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
+                              int32_t bias, Acc* acc) {
+  if constexpr (C::kHalved && C::Body::kBytes == Bytes::kBytes) {
+    _Pragma("GCC unroll 1") for (int half = 0; half < 2; ++half) {
+      SubBlock<C, kV, kT>(half, w, scales, width, q, d, sums, bias, acc);
+    }
+  } else if constexpr (C::kHalved) {
+    SubBlock<C, kV, kT>(0, w, scales, width, q, d, sums, bias, acc);
+    SubBlock<C, kV, kT>(1, w, scales, width, q, d, sums, bias, acc);
+  } else {
+    SubBlock<C, kV, kT>(2, w, scales, width, q, d, sums, bias, acc);
+  }
+}
+
+// --- one token
+
+template <typename C>
+SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
+                                   uint64_t token) {
+  const uint64_t blocks = (args.cols + 31) / 32;
+  alignas(64) float scales[C::kUnit * C::kScales * 16];
+  for (uint64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const int8_t* q = args.q + token * blocks * 32;
+    const float* d = args.d + token * blocks;
+    const int32_t* sums = args.sums + token * blocks;
+    const uint8_t* w[1] = {args.weights + tile * args.tile_bytes};
+    F32x16 sum = Set(0.0f);
+    OneAccumulator acc = {&sum};
+    for (uint64_t b = 0; b < blocks; b += C::kUnit) {
+      const uint64_t n = blocks - b < C::kUnit ? blocks - b : C::kUnit;
+      C::Scales::Make(w[0], n, scales, C::kScales * 16);
+      w[0] += C::kHeader;
+      const float* own[1] = {scales};
+      for (uint64_t i = 0; i < n; ++i) {
+        PrefetchFar(w[0] + kPrefetchBytes);
+        CodesBlock<C, 1, 1>(w, own, 1, q, d, sums, C::kBias, &acc);
+        w[0] += C::Body::kBytes;
+        own[0] += C::kScales * 16;
+        q += 32;
+        ++d;
+        ++sums;
+      }
+    }
+    Finish(args, tile * 16, token, sum);
+  }
+}
+
+// --- more tokens
+
+inline constexpr uint64_t kWideBlocks = 8;  // expanded at a time: a multiple of every unit
+template <typename Wide>
+inline constexpr uint64_t kWideBytes = Wide::kScales * 64 + Bytes::kBytes;
+inline constexpr uint64_t kMaxWideBytes = 4 * 64 + 512;
+
+// n blocks from a unit's header on: of each its scales, then its quants as bytes.
+template <typename C>
+SAMARA_NOINLINE void ExpandCodes(const uint8_t* w, uint64_t n, uint8_t* out) {
+  for (uint64_t b = 0; b < n; b += C::kUnit) {
+    const uint64_t in_unit = n - b < C::kUnit ? n - b : C::kUnit;
+    C::Scales::Make(w, in_unit, reinterpret_cast<float*>(out), kWideBytes<C> / 4);
+    w += C::kHeader;
+    for (uint64_t i = 0; i < in_unit; ++i) {
+      PrefetchFar(w + kPrefetchBytes);
+      uint8_t* bytes = out + C::kScales * 64;
+      for (int h = 0; h < 2; ++h) {
+        _Pragma("GCC unroll 1") for (int g = 0; g < 4; ++g) {
+          StoreBytes(bytes + 64 * (4 * h + g), C::Body::Part(w, h, g));
+        }
+      }
+      w += C::Body::kBytes;
+      out += kWideBytes<C>;
+    }
+  }
+}
+
+// n expanded blocks of kV tiles, `w_stride` bytes apart, times a tile of `width` tokens.
+struct WideTask {
+  const uint8_t* w;
+  uint64_t w_stride, n;
+  const int8_t* q;
+  const float* d;
+  const int32_t* sums;
+  uint64_t width;
+  int32_t bias;
+  float* partial;  // [token][vector], `stride` vectors a token
+  uint64_t stride;
+};
+template <typename Wide, int kV, uint64_t kT>
+SAMARA_NOINLINE void WideTokens(const WideTask& task) {
+  const uint64_t width = kV == 2 ? kT : task.width, stride = kV == 2 ? 2 : task.stride;
+  for (uint64_t t = 0; t < width; t += kT) {
+    const int8_t* q = task.q + t * kInt8TokenBytes;
+    const float* d = task.d + t;
+    const int32_t* sums = task.sums + t;
+    const uint8_t* w[kV];
+    const float* scales[kV];
+    for (int v = 0; v < kV; ++v) w[v] = task.w + static_cast<uint64_t>(v) * task.w_stride;
+    Accumulators<kV, kT, kV * kT <= kInt8Kept> acc(task.partial + t * stride * 16, stride);
+    for (uint64_t b = 0; b < task.n; ++b) {
+      for (int v = 0; v < kV; ++v) {
+        scales[v] = reinterpret_cast<const float*>(w[v]);
+        w[v] += Wide::kScales * 64;
+      }
+      CodesBlock<Wide, kV, kT>(w, scales, width, q, d, sums, task.bias, &acc);
+      for (int v = 0; v < kV; ++v) w[v] += Bytes::kBytes;
+      q += 32 * width;
+      d += width;
+      sums += width;
+    }
+    acc.Flush();
+  }
+}
+
+struct CodesForms {
+  const CodesParts* parts;
+  void (*eight)(const WideTask& task);
+  void (*four)(const WideTask& task);
+  void (*rest)(const WideTask& task);
+  uint64_t vectors;  // of `eight` and `four`
+  uint64_t unit, unit_bytes, wide_bytes;
+  int32_t bias;
+};
+template <typename C>
+#if defined(SAMARA_CODES_EXPANDED)
+inline constexpr CodesParts kCodesPartsOf = {nullptr, ExpandCodes<C>};
+#else
+inline constexpr CodesParts kCodesPartsOf = {CodesOneToken<C>, ExpandCodes<C>};
+#endif
+// Q2_K, with four numbers a block, is too rare for forms of several tiles.
+template <typename Wide>
+inline constexpr int kWideVectors = Wide::kHalved && Wide::kMinimum ? 1 : kInt8Vectors;
+template <typename C>
+inline constexpr CodesForms kCodesFormsOf = {
+#if defined(SAMARA_CODES_PARTS)
+    SAMARA_CODES_PARTS + C::kIndex,
+#else
+    &kCodesPartsOf<C>,
+#endif
+    WideTokens<typename C::Wide, kWideVectors<typename C::Wide>,
+               (kWideVectors<typename C::Wide> == 1 && kInt8Vectors == 2 ? 2
+                : kFormTokens < 8                                        ? kFormTokens
+                                                                         : 8)>,
+    WideTokens<typename C::Wide, kWideVectors<typename C::Wide>,
+               (kWideVectors<typename C::Wide> == 1 && kInt8Vectors == 2 ? 2
+                : kFormTokens < 4                                        ? kFormTokens
+                                                                         : 4)>,
+    WideTokens<typename C::Wide, 1, (kFormTokens < 2 ? kFormTokens : 2)>,
+    kWideVectors<typename C::Wide>,
+    C::kUnit,
+    C::kHeader + C::kUnit * C::Body::kBytes,
+    kWideBytes<C>,
+    C::kBias,
+};
+
+SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, uint64_t tile,
+                             uint64_t vectors, uint64_t token_begin, uint64_t token_end) {
+  const uint64_t blocks = (args.cols + 31) / 32, tokens = token_end - token_begin;
+  alignas(64) float partial[kMaxTaskTokens * kInt8Vectors * 16];
+  alignas(64) uint8_t wide[kInt8Vectors * kWideBlocks * kMaxWideBytes];
+  for (uint64_t i = 0; i < tokens * vectors; ++i) Store(partial + i * 16, Set(0.0f));
+  WideTask task;
+  task.w_stride = kWideBlocks * forms.wide_bytes;
+  task.bias = forms.bias;
+  task.stride = vectors;
+  for (uint64_t b = 0; b < blocks; b += kWideBlocks) {
+    task.n = blocks - b < kWideBlocks ? blocks - b : kWideBlocks;
+    for (uint64_t v = 0; v < vectors; ++v) {
+      forms.parts->expand(args.weights + (tile + v) * args.tile_bytes + b / forms.unit * forms.unit_bytes,
+                   task.n, wide + v * task.w_stride);
+    }
+    for (uint64_t t = token_begin; t < token_end;) {
+      const uint64_t width = TileWidth(t, token_end);
+      float* own = partial + (t - token_begin) * vectors * 16;
+      task.w = wide;
+      task.q = args.q + (t * blocks + b * width) * 32;
+      task.d = args.d + t * blocks + b * width;
+      task.sums = args.sums + t * blocks + b * width;
+      task.width = width;
+      task.partial = own;
+      if (vectors == forms.vectors && width >= 4) {
+        (width == 8 ? forms.eight : forms.four)(task);
+      } else {
+        for (uint64_t v = 0; v < vectors; ++v) {
+          task.w = wide + v * task.w_stride;
+          task.partial = own + v * 16;
+          forms.rest(task);
+        }
+      }
+      if (b + kWideBlocks >= blocks) {
+        if (vectors == 1) {
+          FinishTile<1>(args, tile * 16, t, width, own);
+        } else {
+          FinishTile<kInt8Vectors>(args, tile * 16, t, width, own);
+        }
+      }
+      t += width;
+    }
+  }
+}
+
+SAMARA_SHARED void LinearCodesForms(const LinearArgs& args, const CodesForms& forms,
+                                    uint64_t tile_begin, uint64_t tile_end, uint64_t token_begin,
+                                    uint64_t token_end) {
+  for (uint64_t begin = token_begin; begin < token_end; begin += kMaxTaskTokens) {
+    uint64_t end = begin + kMaxTaskTokens < token_end ? begin + kMaxTaskTokens : token_end;
+    if (end % 2 != begin % 2 && forms.parts->one != nullptr)
+      forms.parts->one(args, tile_begin, tile_end, --end);
+    if (begin == end) break;
+    for (uint64_t tile = tile_begin; tile < tile_end;) {
+      const bool several = end - begin >= 4 && tile + kInt8Vectors <= tile_end;
+      const uint64_t vectors = several ? forms.vectors : 1;
+      CodesRows(args, forms, tile, vectors, begin, end);
+      tile += vectors;
+    }
+  }
+}
+
+template <typename C>
+void LinearCodes(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
+                 uint64_t token_begin, uint64_t token_end) {
+  LinearCodesForms(args, kCodesFormsOf<C>, tile_begin, tile_end, token_begin, token_end);
+}
+
+// Rows of a table.
+#define SAMARA_CODES_LINEARS                                                                      \
+  LinearCodes<CodecQ4_1>, LinearCodes<CodecQ5_0>, LinearCodes<CodecQ5_1>, LinearCodes<CodecQ2_K>, \
+      LinearCodes<CodecQ3_K>, LinearCodes<CodecQ4_K>, LinearCodes<CodecQ5_K>,                     \
+      LinearCodes<CodecQ6_K>, LinearCodes<CodecIQ4_NL>, LinearCodes<CodecIQ4_XS>,                 \
+      LinearCodes<CodecMXFP4>
+#define SAMARA_CODES_PARTS_TABLE                                                  \
+  {kCodesPartsOf<CodecQ4_1>, kCodesPartsOf<CodecQ5_0>,   kCodesPartsOf<CodecQ5_1>,   \
+   kCodesPartsOf<CodecQ2_K>, kCodesPartsOf<CodecQ3_K>,   kCodesPartsOf<CodecQ4_K>,   \
+   kCodesPartsOf<CodecQ5_K>, kCodesPartsOf<CodecQ6_K>,   kCodesPartsOf<CodecIQ4_NL>, \
+   kCodesPartsOf<CodecIQ4_XS>, kCodesPartsOf<CodecMXFP4>}

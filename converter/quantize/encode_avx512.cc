@@ -1,0 +1,4 @@
+#if defined(__x86_64__)
+#define SAMARA_ENCODE EncodeCodesAvx512
+#include "converter/quantize/encode.inl"
+#endif

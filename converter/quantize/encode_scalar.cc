@@ -1,0 +1,2 @@
+#define SAMARA_ENCODE EncodeCodesScalar
+#include "converter/quantize/encode.inl"
