@@ -12,9 +12,15 @@ namespace samara {
 StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Json* tokenizer_config,
                                                 TokenizerSummary* summary) {
   SAMARA_RETURN_IF_ERROR(tokenizer.WantObject());
+  SAMARA_ASSIGN_OR_RETURN(Vocabulary vocabulary, ReadVocabulary(tokenizer));
+  return CompileTokenizer(std::move(vocabulary), tokenizer, tokenizer_config, summary);
+}
+
+StatusOr<std::vector<uint8_t>> CompileTokenizer(Vocabulary vocabulary, const Json& tokenizer,
+                                                const Json* tokenizer_config,
+                                                TokenizerSummary* summary) {
   const Json config = tokenizer_config != nullptr ? *tokenizer_config : Json();
   TokenizerBlob blob;
-  SAMARA_ASSIGN_OR_RETURN(Vocabulary vocabulary, ReadVocabulary(tokenizer));
   SAMARA_ASSIGN_OR_RETURN(const Normalizer normalizer,
                           ReadNormalizer(tokenizer.Find("normalizer")));
   AddNormalizerTables(normalizer, &blob);

@@ -199,8 +199,9 @@ Status AddMerges(const Vocabulary& vocabulary, TokenizerBlob* blob) {
   // Of equal pairs the last one counts.
   std::vector<MergeSlot> merges;
   std::unordered_map<uint64_t, size_t> seen;
-  for (uint32_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
-    const MergeRule& m = vocabulary.merges[rank];
+  for (uint32_t i = 0; i < vocabulary.merges.size(); ++i) {
+    const MergeRule& m = vocabulary.merges[i];
+    const uint32_t rank = vocabulary.ranks.empty() ? i : vocabulary.ranks[i];
     const auto [it, is_new] = seen.emplace(uint64_t{m.left} << 32 | m.right, merges.size());
     if (is_new) {
       merges.push_back({m.left, m.right, rank, m.merged});

@@ -29,8 +29,9 @@ struct Vocabulary {
   std::vector<std::string> content;  // by id, as the file writes it; "" where unused
   std::vector<uint8_t> attributes;   // by id: TokenAttributes
   std::unordered_map<std::string_view, uint32_t>
-      id_of;                      // the model's tokens; views into the document
+      id_of;                      // the model's tokens; views into the document or `content`
   std::vector<MergeRule> merges;  // by rank
+  std::vector<uint32_t> ranks;    // of merges, where it is not their order
   std::vector<AddedToken> added;
   bool byte_fallback = false, ignore_merges = false, fuse_unknown = false;
   uint32_t unknown_id = kTokenizerNone;
