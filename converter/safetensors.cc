@@ -269,8 +269,7 @@ StatusOr<Checkpoint> Checkpoint::Open(const std::string& directory) {
   return checkpoint;
 }
 
-StatusOr<Checkpoint> Checkpoint::Of(std::vector<InputFile> files,
-                                    std::vector<TensorInfo> tensors) {
+StatusOr<Checkpoint> Checkpoint::Of(std::vector<InputFile> files, std::vector<TensorInfo> tensors) {
   Checkpoint checkpoint;
   checkpoint.files_ = std::move(files);
   checkpoint.tensors_ = std::move(tensors);

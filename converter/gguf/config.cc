@@ -27,11 +27,13 @@ StatusOr<std::string> ScalarText(const Gguf& gguf, std::string_view key, const G
   SAMARA_ASSIGN_OR_RETURN(const std::vector<double> numbers, value.Numbers());
   for (const double number : numbers) {
     if (number == numbers[0]) continue;
-    return Unsupported("%s: metadata %s: got values that differ from layer to layer, wanted equal ones",
-                       gguf.name().c_str(), Quoted(key).c_str());
+    return Unsupported(
+        "%s: metadata %s: got values that differ from layer to layer, wanted equal ones",
+        gguf.name().c_str(), Quoted(key).c_str());
   }
-  if (numbers.empty()) return InvalidFile("%s: metadata %s: got an empty array, wanted a number",
-                                          gguf.name().c_str(), Quoted(key).c_str());
+  if (numbers.empty())
+    return InvalidFile("%s: metadata %s: got an empty array, wanted a number", gguf.name().c_str(),
+                       Quoted(key).c_str());
   return NumberText(numbers[0]);
 }
 
@@ -166,9 +168,8 @@ class Config {
       json_.Add(Is("gptneox") ? "rotary_pct" : "partial_rotary_factor",
                 NumberText(static_cast<double>(rotated) / static_cast<double>(head_dim_)));
     }
-    SAMARA_ASSIGN_OR_RETURN(
-        const std::string_view type,
-        gguf_.String(std::string(arch_.name) + ".rope.scaling.type", "none"));
+    SAMARA_ASSIGN_OR_RETURN(const std::string_view type,
+                            gguf_.String(std::string(arch_.name) + ".rope.scaling.type", "none"));
     SAMARA_ASSIGN_OR_RETURN(const uint64_t context, Want("context_length"));
     JsonObjectText rope;
     if (checkpoint_.Find("rope_factors_long.weight") != nullptr) {
@@ -179,7 +180,8 @@ class Config {
       rope.Add("short_factor", shorter);
       SAMARA_ASSIGN_OR_RETURN(const double scale, Number("rope.scaling.attn_factor", 1));
       rope.Add("attention_factor", NumberText(scale));
-      SAMARA_ASSIGN_OR_RETURN(const uint64_t original, Want("rope.scaling.original_context_length"));
+      SAMARA_ASSIGN_OR_RETURN(const uint64_t original,
+                              Want("rope.scaling.original_context_length"));
       json_.Add("original_max_position_embeddings", std::to_string(original));
     } else if (checkpoint_.Find("rope_freqs.weight") != nullptr) {
       // Divisors for every context: as if there were two lists of the same numbers.
@@ -195,8 +197,9 @@ class Config {
       rope.Add("factor", NumberText(factor));
       if (type == "yarn") SAMARA_RETURN_IF_ERROR(AddYarn(factor, &rope));
     } else if (type != "none") {
-      return Unsupported("%s: metadata \"%s.rope.scaling.type\": got %s, wanted none, linear or yarn",
-                         gguf_.name().c_str(), arch_.name, Quoted(type).c_str());
+      return Unsupported(
+          "%s: metadata \"%s.rope.scaling.type\": got %s, wanted none, linear or yarn",
+          gguf_.name().c_str(), arch_.name, Quoted(type).c_str());
     } else {
       return Status();
     }
@@ -209,8 +212,7 @@ class Config {
     rope->Add("original_max_position_embeddings", std::to_string(original));
     SAMARA_ASSIGN_OR_RETURN(double scale, Number("rope.scaling.attn_factor", 1));
     SAMARA_ASSIGN_OR_RETURN(scale, Number("rope.scaling.yarn_attn_factor", scale));
-    if (scale != 1)
-      rope->Add("attention_factor", NumberText(scale * (1 + 0.1 * std::log(factor))));
+    if (scale != 1) rope->Add("attention_factor", NumberText(scale * (1 + 0.1 * std::log(factor))));
     for (const auto& [key, field] : {std::pair("rope.scaling.yarn_beta_fast", "beta_fast"),
                                      std::pair("rope.scaling.yarn_beta_slow", "beta_slow")}) {
       if (Find(key) == nullptr) continue;

@@ -329,15 +329,16 @@ Status Gguf::ReadTensor(Cursor* cursor) {
   const auto* type = std::find_if(std::begin(kBlockTypes), std::end(kBlockTypes),
                                   [&](const BlockType& t) { return t.number == number; });
   if (type == std::end(kBlockTypes)) {
-    return Unsupported("%s: tensor %s: got the unknown type %llu, wanted a known one (F32, Q4_0...)",
-                       name_->c_str(), Quoted(tensor.name).c_str(), static_cast<Ull>(number));
+    return Unsupported(
+        "%s: tensor %s: got the unknown type %llu, wanted a known one (F32, Q4_0...)",
+        name_->c_str(), Quoted(tensor.name).c_str(), static_cast<Ull>(number));
   }
   tensor.type = type->name;
   tensor.dtype = DTypeOf(*type);
   if (tensor.shape.back() % type->elements != 0) {
-    return bad("rows of " + std::to_string(tensor.shape.back()),
-               std::string("a multiple of the ") + std::to_string(type->elements) + " of " +
-                   type->name);
+    return bad(
+        "rows of " + std::to_string(tensor.shape.back()),
+        std::string("a multiple of the ") + std::to_string(type->elements) + " of " + type->name);
   }
   tensor.bytes = elements / type->elements * type->bytes;
   SAMARA_ASSIGN_OR_RETURN(tensor.offset, cursor->Integer(8, "a tensor's offset"));
@@ -347,8 +348,7 @@ Status Gguf::ReadTensor(Cursor* cursor) {
 
 // Offsets become those of the file; no two tensors overlap.
 Status Gguf::PlaceTensors(uint64_t header_end) {
-  SAMARA_ASSIGN_OR_RETURN(const uint64_t alignment,
-                          Uint("general.alignment", 32, kMaxAlignment));
+  SAMARA_ASSIGN_OR_RETURN(const uint64_t alignment, Uint("general.alignment", 32, kMaxAlignment));
   if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
     return InvalidFile("%s: metadata \"general.alignment\": got %llu, wanted a power of two",
                        name_->c_str(), static_cast<Ull>(alignment));
@@ -359,7 +359,8 @@ Status Gguf::PlaceTensors(uint64_t header_end) {
   for (TensorInfo& tensor : tensors_) {
     if (tensor.offset > room || tensor.bytes > room - tensor.offset) {
       return InvalidFile(
-          "%s: tensor %s: got %llu bytes at %llu of the data, wanted them in the %llu that the file "
+          "%s: tensor %s: got %llu bytes at %llu of the data, wanted them in the %llu that the "
+          "file "
           "has",
           name_->c_str(), Quoted(tensor.name).c_str(), static_cast<Ull>(tensor.bytes),
           static_cast<Ull>(tensor.offset), static_cast<Ull>(room));

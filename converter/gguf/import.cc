@@ -91,8 +91,8 @@ std::vector<uint32_t> UnpairedRows(uint64_t n_rows, uint64_t heads) {
   std::vector<uint32_t> rows(static_cast<size_t>(n_rows));
   for (uint64_t i = 0; i < n_rows; ++i) {
     const uint64_t within = i % head;
-    rows[static_cast<size_t>(i)] = static_cast<uint32_t>(
-        i - within + (within < half ? 2 * within : 2 * (within - half) + 1));
+    rows[static_cast<size_t>(i)] =
+        static_cast<uint32_t>(i - within + (within < half ? 2 * within : 2 * (within - half) + 1));
   }
   return rows;
 }
@@ -228,8 +228,8 @@ Status OpenGguf(const std::string& path, Source* source) {
   source->has_generation_config = true;
 
   SAMARA_ASSIGN_OR_RETURN(const std::string_view license, first.String("general.license", ""));
-  const bool plain = std::all_of(license.begin(), license.end(),
-                                 [](char c) { return c >= 0x20 && c <= 0x7E; });
+  const bool plain =
+      std::all_of(license.begin(), license.end(), [](char c) { return c >= 0x20 && c <= 0x7E; });
   if (plain && license.size() <= 100) source->license = license;
   return Status();
 }

@@ -14,10 +14,9 @@ namespace {
 #define SAMARA_SLASH_TAIL R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 
 constexpr const char* kGpt2[] = {SAMARA_GPT2, nullptr};
-constexpr const char* kLlama3[] = {
-    SAMARA_ENDINGS "|" SAMARA_WORD R"(|\p{N}{1,3}|)" SAMARA_TAIL, nullptr};
-constexpr const char* kQwen2[] = {SAMARA_ENDINGS "|" SAMARA_WORD R"(|\p{N}|)" SAMARA_TAIL,
-                                  nullptr};
+constexpr const char* kLlama3[] = {SAMARA_ENDINGS "|" SAMARA_WORD R"(|\p{N}{1,3}|)" SAMARA_TAIL,
+                                   nullptr};
+constexpr const char* kQwen2[] = {SAMARA_ENDINGS "|" SAMARA_WORD R"(|\p{N}|)" SAMARA_TAIL, nullptr};
 // Marks belong to words.
 constexpr const char* kQwen35[] = {
     SAMARA_ENDINGS
@@ -25,22 +24,26 @@ constexpr const char* kQwen35[] = {
     nullptr};
 constexpr const char* kDigits[] = {R"(\p{N})", SAMARA_GPT2, nullptr};
 constexpr const char* kDeepSeekCoder[] = {
-    R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
-    "[\xE4\xB8\x80-\xE9\xBE\xA5\xE0\xA0\x80-\xE4\xB8\x80\xEA\xB0\x80-\xED\x9F\xBF]+", R"(\p{N})",
+    R"([\r\n])",
+    R"(\s?\p{L}+)",
+    R"(\s?\p{P}+)",
+    "[\xE4\xB8\x80-\xE9\xBE\xA5\xE0\xA0\x80-\xE4\xB8\x80\xEA\xB0\x80-\xED\x9F\xBF]+",
+    R"(\p{N})",
     nullptr};
 constexpr const char* kDeepSeek3[] = {
     R"(\p{N}{1,3})",
     "[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+",
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
     nullptr};
-constexpr const char* kGpt4o[] = {
-    SAMARA_BEFORE SAMARA_UPPER "*" SAMARA_LOWER "+" SAMARA_ENDINGS "?|" SAMARA_BEFORE SAMARA_UPPER
-    "+" SAMARA_LOWER "*" SAMARA_ENDINGS R"(?|\p{N}{1,3}|)" SAMARA_SLASH_TAIL,
-    nullptr};
-constexpr const char* kTekken[] = {
-    SAMARA_BEFORE SAMARA_UPPER "*" SAMARA_LOWER "+|" SAMARA_BEFORE SAMARA_UPPER "+" SAMARA_LOWER
-    R"(*|\p{N}|)" SAMARA_SLASH_TAIL,
-    nullptr};
+constexpr const char* kGpt4o[] = {SAMARA_BEFORE SAMARA_UPPER "*" SAMARA_LOWER "+" SAMARA_ENDINGS
+                                                             "?|" SAMARA_BEFORE SAMARA_UPPER
+                                                             "+" SAMARA_LOWER "*" SAMARA_ENDINGS
+                                                             R"(?|\p{N}{1,3}|)" SAMARA_SLASH_TAIL,
+                                  nullptr};
+constexpr const char* kTekken[] = {SAMARA_BEFORE SAMARA_UPPER
+                                   "*" SAMARA_LOWER "+|" SAMARA_BEFORE SAMARA_UPPER "+" SAMARA_LOWER
+                                   R"(*|\p{N}|)" SAMARA_SLASH_TAIL,
+                                   nullptr};
 
 constexpr PreTokenizer kPreTokenizers[] = {
     {"gpt-2 gpt2 mpt olmo jais trillion granite-docling phi-2 roberta-bpe gigachat", kGpt2},

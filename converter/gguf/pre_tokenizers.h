@@ -9,10 +9,10 @@
 namespace samara {
 
 struct PreTokenizer {
-  const char* names;            // separated by spaces
-  const char* const* patterns;  // splits, one after the other; ends with nullptr
-  bool ignore_merges = false;   // a piece that is a token is not merged
-  bool add_bos = false;         // where the file does not say
+  const char* names;                 // separated by spaces
+  const char* const* patterns;       // splits, one after the other; ends with nullptr
+  bool ignore_merges = false;        // a piece that is a token is not merged
+  bool add_bos = false;              // where the file does not say
   const char* normalizer = nullptr;  // "NFC"
   // JSON of the stages in the place of patterns, for what no pattern says.
   const char* stages = nullptr;

@@ -14,10 +14,10 @@ namespace samara {
 namespace {
 
 // tokenizer.ggml.token_type
-enum TokenType : int { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+constexpr double kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5;
 
 // Control tokens by which chat models end a turn, whatever id the file gives as the end.
-constexpr const char* kEnds[] = {"<|eot_id|>", "<|im_end|>",    "<|end|>",  "<end_of_turn>",
+constexpr const char* kEnds[] = {"<|eot_id|>", "<|im_end|>",    "<|end|>",        "<end_of_turn>",
                                  "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>"};
 
 class Reader {
@@ -100,13 +100,13 @@ class Reader {
     const std::string& text = vocab_.content[id];
     if (text.empty() || vocab_.id_of.find(text)->second != id) return Status();
     if (text.size() > kTokenizerMaxAddedBytes)
-      return Bad("tokenizer.ggml.tokens", id, Quoted(text), "a special token of at most 1,024 bytes");
+      return Bad("tokenizer.ggml.tokens", id, Quoted(text),
+                 "a special token of at most 1,024 bytes");
     AddedToken token;
     token.id = static_cast<uint32_t>(id);
     token.content = text;
     token.special = types_[id] != kUserDefined;
-    vocab_.attributes[id] =
-        static_cast<uint8_t>(kTokenAdded | (token.special ? kTokenSpecial : 0));
+    vocab_.attributes[id] = static_cast<uint8_t>(kTokenAdded | (token.special ? kTokenSpecial : 0));
     vocab_.added.push_back(std::move(token));
     return Status();
   }
@@ -121,8 +121,8 @@ class Reader {
     }
     const GgufValue* merges = gguf_.Find(kMerges);
     if (merges == nullptr)
-      return InvalidFile("%s: metadata \"%s\": not there, wanted the merges",
-                         gguf_.name().c_str(), kMerges);
+      return InvalidFile("%s: metadata \"%s\": not there, wanted the merges", gguf_.name().c_str(),
+                         kMerges);
     SAMARA_ASSIGN_OR_RETURN(const std::vector<std::string_view> rules, merges->Strings());
     if (rules.size() > kTokenizerMaxMerges) {
       return InvalidFile("%s: metadata \"%s\": got %zu, wanted at most %u", gguf_.name().c_str(),
@@ -137,9 +137,8 @@ class Reader {
       const std::string_view left = rules[i].substr(0, space), right = rules[i].substr(space + 1);
       joined.assign(left).append(right);
       MergeRule rule = {};
-      for (const auto& [text, id] :
-           {std::pair(left, &rule.left), std::pair(right, &rule.right),
-            std::pair(std::string_view(joined), &rule.merged)}) {
+      for (const auto& [text, id] : {std::pair(left, &rule.left), std::pair(right, &rule.right),
+                                     std::pair(std::string_view(joined), &rule.merged)}) {
         const auto at = vocab_.id_of.find(text);
         if (at == vocab_.id_of.end())
           return Bad(kMerges, i, Quoted(text), "a token of the vocabulary");
@@ -157,8 +156,9 @@ class Reader {
       stages += R"({"type":"Split","behavior":"Isolated","pattern":{"Regex":)" +
                 JsonString(*pattern) + "}},";
     }
-    json.Add("pre_tokenizer", R"({"type":"Sequence","pretokenizers":[)" + stages +
-                                  R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})");
+    json.Add("pre_tokenizer",
+             R"({"type":"Sequence","pretokenizers":[)" + stages +
+                 R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})");
     json.Add("decoder", R"({"type":"ByteLevel"})");
     out_->components = json.Text();
     return Status();
@@ -168,16 +168,15 @@ class Reader {
     constexpr char kScores[] = "tokenizer.ggml.scores";
     const GgufValue* value = gguf_.Find(kScores);
     if (value == nullptr)
-      return InvalidFile("%s: metadata \"%s\": not there, wanted the scores",
-                         gguf_.name().c_str(), kScores);
+      return InvalidFile("%s: metadata \"%s\": not there, wanted the scores", gguf_.name().c_str(),
+                         kScores);
     SAMARA_ASSIGN_OR_RETURN(const std::vector<double> scores, value->Numbers());
     if (scores.size() != vocab_.content.size()) {
       return InvalidFile("%s: metadata \"%s\": got %zu elements, wanted %zu, one a token",
                          gguf_.name().c_str(), kScores, scores.size(), vocab_.content.size());
     }
-    SAMARA_ASSIGN_OR_RETURN(
-        const uint64_t unknown,
-        gguf_.Uint("tokenizer.ggml.unknown_token_id", 0, vocab_.content.size() - 1));
+    SAMARA_ASSIGN_OR_RETURN(const uint64_t unknown, gguf_.Uint("tokenizer.ggml.unknown_token_id", 0,
+                                                               vocab_.content.size() - 1));
     SAMARA_RETURN_IF_ERROR(AddScoreMerges(scores, gguf_.name(), &vocab_));
     vocab_.unknown_id = static_cast<uint32_t>(unknown);
     vocab_.byte_fallback = vocab_.fuse_unknown = true;

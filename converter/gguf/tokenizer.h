@@ -15,9 +15,9 @@ namespace samara {
 
 struct GgufTokenizer {
   Vocabulary vocabulary;
-  std::string components;         // JSON: normalizer, pre_tokenizer, decoder, post_processor
-  std::string config;             // tokenizer_config.json, with the chat templates
-  std::vector<uint32_t> ends;     // ids that end a reply
+  std::string components;      // JSON: normalizer, pre_tokenizer, decoder, post_processor
+  std::string config;          // tokenizer_config.json, with the chat templates
+  std::vector<uint32_t> ends;  // ids that end a reply
 };
 
 StatusOr<GgufTokenizer> ReadGgufTokenizer(const Gguf& gguf);

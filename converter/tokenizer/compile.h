@@ -29,7 +29,7 @@ struct TokenizerSummary {
   int32_t bos = -1;  // bos_token of the configuration, else what the post-processor puts first
   int32_t eos = -1;  // eos_token of the configuration
   bool byte_level = false;
-  std::string kind;  // "byte-level BPE", "byte-fallback BPE", "BPE"
+  std::string kind;  // "byte-level BPE", "byte-fallback BPE", "BPE", "unigram", "WordPiece"
 };
 
 // What of a tokenizer.json can be compiled, for people: "model" and "BPE", ...
