@@ -65,19 +65,19 @@ TEST_CASE("malformed tokenizer files") {
        "continuing_subword_prefix"},
       {"word suffix", {.model = R"(,"end_of_word_suffix":"</w>")"}, "end_of_word_suffix"},
       {"normalizer",
-       {.normalizer = R"({"type":"Lowercase"})"},
-       "normalizer \"Lowercase\" is not supported"},
+       {.normalizer = R"({"type":"Rot13"})"},
+       "normalizer \"Rot13\" is not supported"},
       {"normalizer in a sequence",
        {.normalizer =
-            R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"StripAccents"}]})"},
-       "field normalizer.normalizers[1]: normalizer \"StripAccents\""},
+            R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Rot13"}]})"},
+       "field normalizer.normalizers[1]: normalizer \"Rot13\""},
       {"normalizer of no type", {.normalizer = "{}"}, "normalizer"},
       {"empty replacement",
        {.normalizer = R"({"type":"Replace","pattern":{"String":""},"content":"x"})"},
        "pattern"},
       {"replacement by pattern",
-       {.normalizer = R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})"},
-       "a regular expression"},
+       {.normalizer = R"({"type":"Replace","pattern":{"Regex":"(a)\\1"},"content":"x"})"},
+       "cannot be compiled"},
       {"text that grows without measure",
        {.normalizer = R"({"type":"Replace","pattern":{"String":"a"},"content":")" +
                       std::string(300, 'x') + "\"}"},
@@ -129,8 +129,8 @@ TEST_CASE("malformed tokenizer files") {
   }
 }
 
-TEST_CASE("models that are no BPE are refused by name") {
-  for (const char* type : {"Unigram", "WordPiece", "WordLevel"}) {
+TEST_CASE("models of another kind are refused by name") {
+  for (const char* type : {"WordLevel", "Magic"}) {
     const auto blob =
         CompileText(std::string(R"({"model":{"type":")") + type + R"(","vocab":[]}})");
     REQUIRE(!blob.ok());
