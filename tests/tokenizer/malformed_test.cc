@@ -68,8 +68,7 @@ TEST_CASE("malformed tokenizer files") {
        {.normalizer = R"({"type":"Rot13"})"},
        "normalizer \"Rot13\" is not supported"},
       {"normalizer in a sequence",
-       {.normalizer =
-            R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Rot13"}]})"},
+       {.normalizer = R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Rot13"}]})"},
        "field normalizer.normalizers[1]: normalizer \"Rot13\""},
       {"normalizer of no type", {.normalizer = "{}"}, "normalizer"},
       {"empty replacement",
