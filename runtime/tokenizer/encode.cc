@@ -250,7 +250,10 @@ class Encoder {
           const uint64_t bytes = ReplaceAll(piece, a, step.a_bytes, view_.String(step.b_offset),
                                             step.b_bytes, out, mask, out_mask);
           if (mask != nullptr) mask = out_mask;
-          piece = {out, out + bytes, piece.at_start};
+          // A text that lost its first characters has no beginning, here and in other steps.
+          const bool lost = step.b_bytes == 0 && n >= step.a_bytes &&
+                            std::memcmp(piece.begin, a, step.a_bytes) == 0;
+          piece = {out, out + bytes, piece.at_start && !lost};
           break;
         }
         case kNormStrip:
@@ -259,6 +262,7 @@ class Encoder {
                   kClassSpace) != 0) {
             const uint32_t bytes = DecodeUtf8(piece.begin, piece.end).bytes;
             piece.begin += bytes;
+            piece.at_start = false;
             if (mask != nullptr) mask += bytes;
           }
           while (step.b_bytes != 0 && piece.begin < piece.end) {
@@ -276,7 +280,7 @@ class Encoder {
             (map ? malformed_ : exhausted_) = true;
             return;
           }
-          piece = {text.begin, text.end, piece.at_start};
+          piece = {text.begin, text.end, piece.at_start && !text.lost_first};
           mask = text.mask;
           break;
         }

@@ -50,7 +50,7 @@ uint8_t AnyMark(const MarkedText& text, const uint8_t* begin, const uint8_t* end
 
 // What was written becomes the text.
 void Finish(uint8_t* out, uint8_t* end, uint8_t* out_mask, MarkedText* text) {
-  *text = {out, end, text->mask == nullptr ? nullptr : out_mask};
+  *text = {out, end, text->mask == nullptr ? nullptr : out_mask, text->lost_first};
 }
 
 }  // namespace
@@ -171,6 +171,7 @@ bool ApplyMap(const TokenizerView& view, const NormalizerStep& step, uint8_t* ou
     } else {
       const uint64_t bytes = offsets[value + 1] - offsets[value];
       if (bytes > static_cast<uint64_t>(longest - p) * step.b_bytes) return false;
+      text->lost_first |= p == text->begin && bytes == 0;
       Append(values + offsets[value], bytes, AnyMark(*text, p, longest), &o, &mask);
     }
     p = longest;
@@ -194,6 +195,7 @@ bool ReplaceMatches(const TokenizerView& view, const NormalizerStep& step, uint8
   while (splitter.NextElement(&e)) {
     const uint8_t mark = AnyMark(*text, e.begin, e.end);
     if (e.is_match) {
+      text->lost_first |= e.begin == text->begin && step.b_bytes == 0;
       Append(view.String(step.b_offset), step.b_bytes, mark, &o, &mask);
     } else if (mark == 0) {
       Append(e.begin, static_cast<uint64_t>(e.end - e.begin), 0, &o, &mask);

@@ -35,6 +35,7 @@ struct MarkedText {
   const uint8_t* begin;
   const uint8_t* end;
   const uint8_t* mask;
+  bool lost_first = false;  // its first character is gone
 };
 // Writes to `out` and `out_mask`. False: a value is longer than the step promises.
 bool ApplyMap(const TokenizerView& view, const NormalizerStep& step, uint8_t* out,
