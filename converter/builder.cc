@@ -46,6 +46,17 @@ void AddRanges(const std::string& tensor, const TensorInfo* info,
   }
 }
 
+// "q8_0, q4_0, ...": what this build has.
+std::string QuantizedTypes() {
+  std::string names;
+  for (int number = 0; number < 64; ++number) {
+    const DTypeInfo* info = FindDType(static_cast<DType>(number));
+    if (info != nullptr && info->is_weight && info->is_quantized)
+      names += (names.empty() ? "" : ", ") + std::string(info->name);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<RowRange> Strided(int64_t first, int64_t count, int64_t stride, int64_t groups) {
@@ -112,7 +123,10 @@ const TensorInfo* GraphBuilder::Take(const std::string& tensor, std::vector<uint
     Fail(InvalidFile("tensor %s: got shape %s, wanted %s", tensor.c_str(), ShapeText(*info).c_str(),
                      ShapeText(wanted).c_str()));
   } else if (info->dtype == DType::kInvalid) {
-    Fail(Unsupported("tensor %s: got type %s, wanted F32, F16 or BF16", tensor.c_str(),
+    Fail(Unsupported("tensor %s: got type %s, wanted F32, F16 or BF16, or in GGUF one of %s",
+                     tensor.c_str(), info->type.c_str(), QuantizedTypes().c_str()));
+  } else if (wanted.shape.size() == 1 && FindDType(info->dtype)->is_quantized) {
+    Fail(Unsupported("tensor %s: got type %s, wanted F32, F16 or BF16 for a vector", tensor.c_str(),
                      info->type.c_str()));
   }
   return failed() ? nullptr : info;
@@ -132,6 +146,8 @@ ValueId GraphBuilder::AddWeight(const std::string& name, Weight weight, WeightPl
 ValueId GraphBuilder::Matrix(const std::string& tensor, int64_t rows, int64_t columns,
                              bool transposed) {
   const auto r = static_cast<uint64_t>(rows), c = static_cast<uint64_t>(columns);
+  const TensorInfo* found = checkpoint_->Find(tensor);
+  transposed = transposed && !(found != nullptr && found->transposed);
   const TensorInfo* info =
       Take(tensor, transposed ? std::vector<uint64_t>{c, r} : std::vector<uint64_t>{r, c});
   if (failed()) return kNoValue;
@@ -143,6 +159,7 @@ ValueId GraphBuilder::Matrix(const std::string& tensor, int64_t rows, int64_t co
   source.tensor = tensor;
   source.n_rows = r;
   if (transposed) source.transform = SourceTransform::kTransposed;
+  if (info != nullptr && !info->rows.empty()) source.transform = SourceTransform::kPermutedRotary;
   weight.sources.push_back(source);
   WeightPlan plan;
   plan.pieces.push_back({.tensor = info, .n_rows = r, .transposed = transposed});
@@ -162,8 +179,13 @@ ValueId GraphBuilder::Vector(const std::string& tensor, int64_t size, bool add_o
   source.tensor = tensor;
   source.n_rows = n;
   if (add_one) source.transform = SourceTransform::kAddedOne;
+  if (info != nullptr && !info->rows.empty()) source.transform = SourceTransform::kPermutedRotary;
   weight.sources.push_back(source);
   WeightPlan plan;
+  if (info != nullptr && info->plus_one) {
+    Want(add_one, tensor, "a weight with one added", "one as it is");
+    add_one = false;
+  }
   plan.pieces.push_back({.tensor = info, .n_rows = n, .add_one = add_one});
   return AddWeight(tensor, std::move(weight), std::move(plan));
 }

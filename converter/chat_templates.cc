@@ -67,6 +67,7 @@ Status ListFolder(const std::string& directory, std::vector<std::string>* names)
 }
 
 Status ReadFiles(Source* source, SourceTemplates* out) {
+  if (source->directory.empty()) return Status();
   StatusOr<std::string> text = ReadSourceFile(kFile, kMaxTemplateBytes, source);
   if (text.ok()) {
     SAMARA_RETURN_IF_ERROR(AddTemplate(kDefault, std::move(*text), kFile, out));
@@ -134,7 +135,7 @@ Status ReadVariables(Source* source, SourceTemplates* out) {
     newer = config.Find("added_tokens_decoder").exists();
   }
   // The older form: a file of its own, which wins.
-  if (newer) return Status();
+  if (newer || source->directory.empty()) return Status();
   StatusOr<std::string> text = ReadSourceFile("special_tokens_map.json", kMaxTemplateBytes, source);
   if (text.status().code() == StatusCode::kNotFound) return Status();
   SAMARA_RETURN_IF_ERROR(text.status());

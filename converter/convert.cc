@@ -87,6 +87,19 @@ void Describe(const Source& source, const ConvertOptions& options, Package* pack
   if (!source.license.empty()) package->metadata.emplace_back("license", source.license);
 }
 
+// Takes the vocabulary from the source, as it is the largest part by far.
+StatusOr<std::vector<uint8_t>> TakeTokenizer(Source* source, TokenizerSummary* summary) {
+  const Json config = source->has_tokenizer_config ? source->tokenizer_config.root() : Json();
+  const Json* given = source->has_tokenizer_config ? &config : nullptr;
+  auto tables = source->vocabulary != nullptr
+                    ? CompileTokenizer(std::move(*source->vocabulary), source->tokenizer.root(),
+                                       given, summary)
+                    : CompileTokenizer(source->tokenizer.root(), given, summary);
+  source->vocabulary = nullptr;
+  source->tokenizer = JsonDocument();
+  return tables;
+}
+
 }  // namespace
 
 Status BuildModel(const Source& source, const QuantChoice& quant, Model* model,
@@ -124,14 +137,8 @@ StatusOr<ConvertSummary> Convert(const ConvertOptions& options) {
   Model model;
   SAMARA_RETURN_IF_ERROR(BuildModel(source, options.quant, &model, &summary.dropped));
   Package& package = model.package;
-  const Json tokenizer_config =
-      source.has_tokenizer_config ? source.tokenizer_config.root() : Json();
-  SAMARA_ASSIGN_OR_RETURN(
-      const std::vector<uint8_t> tables,
-      CompileTokenizer(source.tokenizer.root(),
-                       source.has_tokenizer_config ? &tokenizer_config : nullptr,
-                       &summary.tokenizer));
-  source.tokenizer = JsonDocument();  // the largest text by far
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<uint8_t> tables,
+                          TakeTokenizer(&source, &summary.tokenizer));
   if (summary.tokenizer.vocab > package.vocab) {
     return InvalidFile(
         "tokenizer.json: got %u ids, wanted at most the %u of config.json's vocab_size",

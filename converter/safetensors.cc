@@ -269,6 +269,14 @@ StatusOr<Checkpoint> Checkpoint::Open(const std::string& directory) {
   return checkpoint;
 }
 
+StatusOr<Checkpoint> Checkpoint::Of(std::vector<InputFile> files, std::vector<TensorInfo> tensors) {
+  Checkpoint checkpoint;
+  checkpoint.files_ = std::move(files);
+  checkpoint.tensors_ = std::move(tensors);
+  SAMARA_RETURN_IF_ERROR(checkpoint.Sort());
+  return checkpoint;
+}
+
 const TensorInfo* Checkpoint::Find(std::string_view name) const {
   const auto at = std::lower_bound(
       tensors_.begin(), tensors_.end(), name,
@@ -289,7 +297,20 @@ Status Checkpoint::Read(const TensorInfo& tensor, uint64_t offset, void* out,
                     Quoted(tensor.name).c_str(), static_cast<Ull>(bytes), static_cast<Ull>(offset),
                     static_cast<Ull>(tensor.bytes));
   }
-  return files_[tensor.file].ReadAt(tensor.offset + offset, out, bytes);
+  const InputFile& file = files_[tensor.file];
+  if (tensor.rows.empty()) return file.ReadAt(tensor.offset + offset, out, bytes);
+  const uint64_t row_bytes = tensor.bytes / tensor.rows.size();
+  auto* to = static_cast<uint8_t*>(out);
+  while (bytes > 0) {
+    const uint64_t row = offset / row_bytes, within = offset % row_bytes;
+    const uint64_t part = std::min(bytes, row_bytes - within);
+    SAMARA_RETURN_IF_ERROR(
+        file.ReadAt(tensor.offset + tensor.rows[row] * row_bytes + within, to, part));
+    to += part;
+    offset += part;
+    bytes -= part;
+  }
+  return Status();
 }
 
 Status Checkpoint::CheckUnchanged() const {

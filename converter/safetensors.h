@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "converter/file.h"
@@ -30,6 +31,11 @@ struct TensorInfo {
   uint32_t file = 0;
   uint64_t offset = 0;  // in its file
   uint64_t bytes = 0;
+  // Where row i lies among the rows in the file; empty: in its place.
+  std::vector<uint32_t> rows = {};
+  // How it differs from what the family's own checkpoints hold.
+  bool plus_one = false;    // a norm's weight with the one that the family's code adds
+  bool transposed = false;  // a matrix whose rows are columns there
 
   uint64_t elements() const {
     uint64_t product = 1;  // checked when the header was read
@@ -46,10 +52,14 @@ class Checkpoint {
   // One file, under the name that errors shall use.
   static StatusOr<Checkpoint> OpenFile(const std::string& path, const std::string& name);
 
+  // Tensors that another reader has checked: all lie in their files.
+  static StatusOr<Checkpoint> Of(std::vector<InputFile> files, std::vector<TensorInfo> tensors);
+
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  // sorted by name
   const TensorInfo* Find(std::string_view name) const;
   const std::vector<InputFile>& files() const { return files_; }
   uint64_t bytes() const;  // of all files
+  std::vector<InputFile> TakeFiles() && { return std::move(files_); }
   // `bytes` bytes from `offset` of the tensor's data; thread-safe.
   Status Read(const TensorInfo& tensor, uint64_t offset, void* out, uint64_t bytes) const;
   Status CheckUnchanged() const;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "converter/file.h"
+#include "converter/gguf/import.h"
 #include "formats/package_format.h"
 
 namespace samara {
@@ -50,7 +51,8 @@ Status ReadOptional(const std::string& name, Source* source, JsonDocument* out, 
   return document.status().code() == StatusCode::kNotFound ? Status() : document.status();
 }
 
-Status RefuseFile(const std::string& path) {
+// A file in the place of a directory.
+Status OpenFile(const std::string& path, Source* source) {
   const std::string shown = Quoted(path, 200);
   StatusOr<InputFile> file = InputFile::Open(path, path);
   char magic[8] = {};
@@ -59,16 +61,12 @@ Status RefuseFile(const std::string& path) {
     if (!read.ok()) memset(magic, 0, sizeof magic);
   }
   const std::string_view head(magic, sizeof magic);
-  if (head.starts_with("GGUF")) {
-    return Unsupported(
-        "%s: got a GGUF file, wanted a Hugging Face directory; convert the checkpoint that it was "
-        "made of",
-        shown.c_str());
-  }
+  if (head.starts_with("GGUF")) return OpenGguf(path, source);
   if (head.starts_with("SAMARA"))
     return Unsupported("%s: got a Samara package, wanted a checkpoint", shown.c_str());
   return InvalidArgument(
-      "%s: got a file, wanted a directory with config.json, tokenizer.json and *.safetensors",
+      "%s: got a file, wanted a GGUF file or a directory with config.json, tokenizer.json and "
+      "*.safetensors",
       shown.c_str());
 }
 
@@ -102,7 +100,8 @@ Status RefuseWeights(const std::string& directory) {
   const std::string gguf = FirstWithEnding(directory, {".gguf"});
   if (!gguf.empty()) {
     return Unsupported(
-        "%s: got a GGUF file, wanted model.safetensors; convert the checkpoint that it was made of",
+        "%s: got a directory with a GGUF file, wanted model.safetensors; give the file itself to "
+        "convert it",
         Quoted(gguf).c_str());
   }
   const std::string other =
@@ -184,7 +183,7 @@ Status OpenSource(const std::string& path, Source* source) {
   if (path.empty() || path.find('\0') != std::string::npos || stat(path.c_str(), &info) != 0) {
     return NotFound("source %s: no such file or directory", Quoted(path, 200).c_str());
   }
-  if (!S_ISDIR(info.st_mode)) return RefuseFile(path);
+  if (!S_ISDIR(info.st_mode)) return OpenFile(path, source);
   source->directory = path;
   char resolved[PATH_MAX];
   source->name = realpath(path.c_str(), resolved) != nullptr ? strrchr(resolved, '/') + 1 : "model";

@@ -1,7 +1,8 @@
-// A checkpoint directory: what it is, and what of it is not weights.
+// A checkpoint, a directory or a GGUF file: what it is, and what of it is not weights.
 #ifndef SAMARA_CONVERTER_SOURCE_H_
 #define SAMARA_CONVERTER_SOURCE_H_
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,16 +10,19 @@
 #include "converter/json.h"
 #include "converter/models/models.h"
 #include "converter/safetensors.h"
+#include "converter/tokenizer/vocabulary.h"
 #include "formats/graph.h"
 #include "formats/status.h"
 
 namespace samara {
 
 struct Source {
-  std::string directory;
-  std::string name;  // last part of the directory's path
+  std::string directory;  // "": a file, and there are no others
+  std::string name;       // last part of the path
   JsonDocument config, generation_config, tokenizer,
       tokenizer_config;  // the middle two and last may be absent
+  // Where it is no part of `tokenizer`: that has the other components only then.
+  std::unique_ptr<Vocabulary> vocabulary;
   bool has_generation_config = false, has_tokenizer_config = false;
   const Family* family = nullptr;
   Checkpoint checkpoint;

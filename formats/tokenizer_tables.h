@@ -10,7 +10,8 @@
 //   -> each piece between them: normalizer steps
 //   -> cut at added tokens that match normalized text (matcher 1)
 //   -> each piece between them: pre-tokenizer stages, each cutting the pieces of the one before
-//   -> each piece: symbols (bytes or characters), merged by rank -> ids
+//   -> each piece: symbols (bytes or characters), merged by rank -> ids; or the cut into tokens of
+//      the highest sum of scores (unigram), or the longest token again and again (WordPiece)
 //   -> prefix and suffix ids around the whole.
 #ifndef SAMARA_FORMATS_TOKENIZER_TABLES_H_
 #define SAMARA_FORMATS_TOKENIZER_TABLES_H_
@@ -34,6 +35,9 @@ inline constexpr uint32_t kTokenizerMaxStates = 0x7FFF;
 inline constexpr uint32_t kTokenizerMaxProbe = 1024;
 // Bytes after all steps and stages per byte of text.
 inline constexpr uint32_t kTokenizerMaxGrowth = 256;
+// Bytes of a compatibility decomposition per byte of its character (U+FDFA: 33 for 3).
+inline constexpr uint32_t kTokenizerMaxCompatible = 11;
+inline constexpr uint32_t kTokenizerMaxKeyBytes = 1024;  // of a trie: bounds a look-up
 inline constexpr uint32_t kTokenizerNone = 0xFFFFFFFF;
 inline constexpr uint32_t kCodePoints = 0x110000;
 
@@ -71,6 +75,16 @@ enum TokenizerTableId : uint32_t {
   kTablePrefix,       // u32: ids in front of a text
   kTableSuffix,       // u32: ids behind a text
   kTokenizerTables,
+
+  // Of later versions: listed in a directory of their own (TokenizerHeader::more_tables), so that
+  // the header of older blocks stays what it was. Absent is empty.
+  kTableVocabTrie = kTokenizerTables,  // TrieSlot: keys -> ids (unigram, WordPiece)
+  kTableScores,                        // f64[vocab + 1]: of a unigram's tokens, then of an unknown
+  kTableMapTrie,                       // TrieSlot: the keys of all maps
+  kTableMapOffsets,                    // u32: value n of a map lies at offsets[n] .. offsets[n + 1]
+  kTableMapBytes,                      // u8
+  kTableByteClasses,  // u8[256]: class of the character that stands for a byte in byte-level text
+  kTokenizerAllTables,
 };
 
 enum TokenizerFlags : uint32_t {
@@ -83,6 +97,9 @@ enum TokenizerFlags : uint32_t {
   kFlagDecodeStripSpace = 32,  // one leading space of the whole text is dropped
   kFlagDecodeFirstToken = 64,  // the first token loses every occurrence of `marker` in its key
   kFlagDecodeJoinSpace = 128,  // tokens are joined by one space
+  kFlagUnigram = 256,
+  kFlagWordPiece = 512,
+  kFlagDecodeFirstKey = 1024,  // the first token decodes to its key
 };
 
 enum TokenAttributes : uint8_t {
@@ -101,6 +118,14 @@ enum NormalizerKind : uint32_t {
   kNormPrepend = 1,  // a in front of a text that is not empty
   kNormReplace = 2,  // every a (left to right, not overlapping) becomes b
   kNormNfc = 3,
+  kNormNfd = 4,
+  kNormNfkc = 5,
+  kNormNfkd = 6,
+  kNormMap = 7,    // at each place the longest key of a trie becomes its value: `a` are slots of
+                   // kTableMapTrie, b_bytes is how much longer a value may be, as a factor
+  kNormStrip = 8,  // white space at the beginning (a_bytes 1) and at the end (b_bytes 1)
+  kNormReplaceMatches = 9,  // every match of an automaton (a_offset in kTableTransitions, a_bytes
+                            // states) becomes b
 };
 
 struct NormalizerStep {
@@ -130,6 +155,7 @@ enum StageKind : uint32_t {
   kStagePrefix = 2,       // string a in front of each piece that does not begin with it
   kStagePrefixFirst = 3,  // the same, only for a piece at the text's very beginning
   kStageReplace = 4,      // every a becomes b
+  kStageSplitBytes = 5,   // like kStageSplit, over the characters that stand for bytes
 };
 
 enum SplitBehavior : uint32_t {
@@ -181,6 +207,14 @@ struct MatcherNode {
   uint32_t reserved;
 };
 
+// A slot of a double-array trie. Byte b leads from slot s to base(s) + b if check is s there; slot 0
+// is the root. Both are relative to the trie's first slot.
+struct TrieSlot {
+  uint32_t base;
+  uint32_t check;  // kTokenizerNone: nothing leads here
+  uint32_t value;  // kTokenizerNone: no key ends here
+};
+
 struct MergeSlot {
   uint32_t left, right;  // ids; left == kTokenizerNone is an empty slot
   uint32_t rank;         // lower first
@@ -203,12 +237,15 @@ struct TokenizerHeader {
   uint32_t merge_probe;
   uint32_t max_text_bytes;
   uint32_t marker_offset, marker_bytes;  // in kTableStrings: kFlagDecodeFirstToken
-  uint32_t reserved[3];
+  TokenizerTable more_tables;  // TokenizerTable[kTokenizerAllTables - kTokenizerTables] or fewer
+  // WordPiece: a word of more characters is unknown; 0 otherwise.
+  uint32_t max_word;
   TokenizerTable tables[kTokenizerTables];
 };
 static_assert(sizeof(TokenizerHeader) % 8 == 0 && sizeof(NormalizerStep) == 24 &&
               sizeof(NfcEntry) == 8 && sizeof(PreTokenizerStage) == 40 &&
-              sizeof(MatcherNode) == 24);
+              sizeof(MatcherNode) == 24 && sizeof(TrieSlot) == 12 &&
+              sizeof(TokenizerHeader) == 80 + 8 * kTokenizerTables);
 
 // Hash functions, part of the format.
 inline uint32_t TokenizerHash(uint32_t seed, const uint8_t* bytes, uint64_t n) {
@@ -239,9 +276,17 @@ class TokenizerGrowth {
       case kNormReplace:
         return Replace(strings + step.a_offset, step.a_bytes, step.b_bytes);
       case kNormNfc:  // no decomposition is more than three times as long
-        valid_ *= 3;
-        add_ *= 3;
-        return Check();
+      case kNormNfd:
+        return Multiply(3);
+      case kNormNfkc:
+      case kNormNfkd:
+        return Multiply(kTokenizerMaxCompatible);
+      case kNormMap:
+        return step.b_bytes >= 1 && Multiply(step.b_bytes);
+      case kNormStrip:
+        return true;
+      case kNormReplaceMatches:
+        return Multiply(step.b_bytes > 1 ? step.b_bytes : 1);
       default:
         return false;
     }
@@ -249,6 +294,7 @@ class TokenizerGrowth {
   bool Stage(const PreTokenizerStage& stage, const uint8_t* strings) {
     switch (stage.kind) {
       case kStageSplit:
+      case kStageSplitBytes:
         return true;
       case kStagePrefix:
       case kStagePrefixFirst:
@@ -270,6 +316,13 @@ class TokenizerGrowth {
   bool Check() const {
     return valid_ <= kTokenizerMaxGrowth && invalid_ <= kTokenizerMaxGrowth &&
            add_ < uint64_t{1} << 40;
+  }
+  bool Multiply(uint64_t ratio) {
+    if (ratio > kTokenizerMaxGrowth) return false;
+    valid_ *= ratio;
+    invalid_ *= ratio;
+    add_ *= ratio;
+    return Check();
   }
   bool Add(uint64_t bytes) {
     add_ += bytes;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes converter/tokenizer/unicode_categories.inc and unicode_nfc.inc.
+"""Writes converter/tokenizer/unicode_categories.inc, unicode_nfc.inc and unicode_maps.inc.
 
 The tables follow what the `tokenizers` library (0.23) does, which ids must equal:
   general categories  Unicode 16.0 (its regular expressions)   pip install unicodedata2==16.0.0
@@ -9,6 +9,7 @@ version some rare characters would be cut or composed differently, and ids would
 
   python3   tools/make_unicode_tables.py categories
   python3.6 tools/make_unicode_tables.py nfc
+  python3   tools/make_unicode_tables.py maps       with tokenizers==0.23.3: asks its normalizers
 """
 import os
 import sys
@@ -77,5 +78,57 @@ def nfc():
           "inline constexpr uint32_t kDecompositions[] = {\n" + lines(others) + "\n};\n")
 
 
+def maps():
+    import tokenizers
+    from tokenizers import normalizers as n, pre_tokenizers
+    assert tokenizers.__version__ == "0.23.3", tokenizers.__version__
+    characters = [chr(c) for c in CODE_POINTS if not 0xD800 <= c < 0xE000]
+
+    def ranges(chosen):
+        out = []
+        for c in map(ord, chosen):
+            if out and out[-1] == c - 1:
+                out[-1] = c
+            else:
+                out += [c, c]
+        return lines(out)
+
+    def mapping(normalizer, but=None):
+        out = []
+        for c in characters:
+            new = normalizer.normalize_str(c)
+            if new != (but.normalize_str(c) if but else c):
+                out += [ord(c), len(new)] + [ord(x) for x in new]
+        return lines(out)
+
+    def bert(**on):
+        flags = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+        return n.BertNormalizer(**{**flags, **on})
+
+    def where(normalizer, result):
+        return [c for c in characters if c != result and normalizer.normalize_str(c) == result]
+
+    punctuation = pre_tokenizers.Punctuation("isolated")
+    tables = [
+        ("kLowercase", "Lower case: character, number of characters, these.", mapping(n.Lowercase())),
+        ("kCompatible", "Full compatibility decompositions that differ from the canonical ones, in the same form.",
+         mapping(n.NFKD(), n.NFD())),
+        ("kMarks", "What StripAccents removes: first and last of each range.", ranges(where(n.StripAccents(), ""))),
+        ("kBertMarks", "What BertNormalizer removes as an accent.", ranges(where(bert(strip_accents=True), ""))),
+        ("kBertControls", "What it removes as no text.", ranges(where(bert(clean_text=True), ""))),
+        ("kBertSpaces", "What it takes for a space.", ranges(where(bert(clean_text=True), " "))),
+        ("kBertIdeographs", "What it puts spaces around.",
+         ranges([c for c in characters if bert(handle_chinese_chars=True).normalize_str(c) != c])),
+        ("kNmtRemoved", "What Nmt removes.", ranges(where(n.Nmt(), ""))),
+        ("kNmtSpaces", "What Nmt takes for a space.", ranges(where(n.Nmt(), " "))),
+        ("kPunctuation", "What Punctuation cuts at.",
+         ranges([c for c in characters if len(punctuation.pre_tokenize_str("a" + c)) == 2])),
+    ]
+    text = ""
+    for name, what, numbers in tables:
+        text += "// %s\ninline constexpr uint32_t %s[] = {\n%s\n};\n" % (what, name, numbers)
+    write("unicode_maps.inc", text)
+
+
 if __name__ == "__main__":
-    {"categories": categories, "nfc": nfc}[sys.argv[1]]()
+    {"categories": categories, "nfc": nfc, "maps": maps}[sys.argv[1]]()

@@ -1,4 +1,4 @@
-// samara-convert: a checkpoint directory becomes one .samara file.
+// samara-convert: a checkpoint becomes one .samara file.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -26,9 +26,10 @@ struct Flags {
 };
 
 void AddFlags(CLI::App* app, Flags* flags) {
-  app->description("Packs a model: a Hugging Face directory becomes one .samara file.");
+  app->description(
+      "Packs a model: a Hugging Face directory or a GGUF file becomes one .samara file.");
   app->add_option("SOURCE", flags->source,
-                  "directory with config.json, tokenizer.json and *.safetensors");
+                  "directory with config.json, tokenizer.json and *.safetensors, or GGUF file");
   app->add_option("-o,--output", flags->output, "the file to make")->type_name("OUT.samara");
   app->add_option("--quant", flags->quant,
                   "type of all matrices, or a recipe; default: the source's own types")

@@ -171,7 +171,12 @@ Status Reader::LongRope(RopeSettings* out) const {
   };
   out->long_from = original;
   SAMARA_RETURN_IF_ERROR(read("short_factor", &out->inv_freq));
-  return read("long_factor", &out->long_inv_freq);
+  SAMARA_RETURN_IF_ERROR(read("long_factor", &out->long_inv_freq));
+  if (out->long_inv_freq == out->inv_freq) {  // nothing takes over
+    out->long_inv_freq.clear();
+    out->long_from = 0;
+  }
+  return Status();
 }
 
 // Frequencies as for whole heads, but the upper ones stand still.

@@ -105,14 +105,17 @@ Status AddAddedTokenTables(const std::vector<AddedToken>& tokens, const Normaliz
     entry.flags = (token.special ? kAddedSpecial : 0u) | (token.left_strip ? kAddedLeftStrip : 0u) |
                   (token.right_strip ? kAddedRightStrip : 0u) |
                   (token.single_word ? kAddedSingleWord : 0u);
-    std::string text = token.normalized ? normalizer.Apply(token.content) : token.content;
+    std::string text = token.content;
+    if (token.normalized) {
+      SAMARA_ASSIGN_OR_RETURN(text, normalizer.Apply(token.content));
+    }
     if (text.empty()) continue;
     if (text.size() > kTokenizerMaxAddedBytes) {
       return Unsupported("added token %s has %zu bytes after normalization, wanted at most %u",
                          Quoted(token.content).c_str(), text.size(), kTokenizerMaxAddedBytes);
     }
     entry.bytes = static_cast<uint32_t>(text.size());
-    const uint32_t index = blob->header.tables[kTableAddedTokens].count;
+    const uint32_t index = blob->Count(kTableAddedTokens);
     blob->Append(kTableAddedTokens, entry);
     (token.normalized ? normalized : raw).push_back({std::move(text), index});
   }

@@ -26,20 +26,21 @@ class TokenizerBlob {
   void Append(uint32_t table, const T& entry) {
     const uint8_t* p = reinterpret_cast<const uint8_t*>(&entry);
     tables_[table].insert(tables_[table].end(), p, p + sizeof(T));
-    ++header.tables[table].count;
+    ++places_[table].count;
   }
   template <typename T>
   void AppendAll(uint32_t table, const std::vector<T>& entries) {
     const uint8_t* p = reinterpret_cast<const uint8_t*>(entries.data());
     tables_[table].insert(tables_[table].end(), p, p + entries.size() * sizeof(T));
-    header.tables[table].count += static_cast<uint32_t>(entries.size());
+    places_[table].count += static_cast<uint32_t>(entries.size());
   }
   // Offset of a string in kTableStrings.
   uint32_t AddString(std::string_view s) {
-    const uint32_t offset = header.tables[kTableStrings].count;
+    const uint32_t offset = Count(kTableStrings);
     for (const char c : s) Append(kTableStrings, c);
     return offset;
   }
+  uint32_t Count(uint32_t table) const { return places_[table].count; }
   // `table` is to be the very bytes of `of`.
   void Alias(uint32_t table, uint32_t of) { alias_[table] = of + 1; }
 
@@ -50,8 +51,9 @@ class TokenizerBlob {
  private:
   Status CheckGrowth() const;
 
-  std::vector<uint8_t> tables_[kTokenizerTables];
-  uint32_t alias_[kTokenizerTables] = {};
+  std::vector<uint8_t> tables_[kTokenizerAllTables];
+  TokenizerTable places_[kTokenizerAllTables] = {};
+  uint32_t alias_[kTokenizerAllTables] = {};
 };
 
 }  // namespace samara

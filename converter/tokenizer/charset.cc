@@ -127,6 +127,26 @@ void AppendUtf8(uint32_t cp, std::string* out) {
   }
 }
 
+bool IsUtf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<uint8_t>(text[i++]);
+    if (lead < 0x80) continue;
+    const int more = lead >= 0xC2 && lead < 0xE0   ? 1
+                     : lead >= 0xE0 && lead < 0xF0 ? 2
+                     : lead >= 0xF0 && lead < 0xF5 ? 3
+                                                   : 0;
+    if (more == 0) return false;
+    uint32_t cp = lead & (0x3Fu >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i == text.size() || (static_cast<uint8_t>(text[i]) & 0xC0) != 0x80) return false;
+      cp = cp << 6 | (static_cast<uint8_t>(text[i]) & 0x3F);
+    }
+    constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+    if (cp < kLeast[more] || cp >= kCodePoints || (cp >= 0xD800 && cp < 0xE000)) return false;
+  }
+  return true;
+}
+
 std::vector<uint32_t> CodePointsOf(std::string_view text) {
   std::vector<uint32_t> result;
   for (size_t i = 0; i < text.size();) {

@@ -49,6 +49,7 @@ CharSet RegexWordSet();  // \w of Oniguruma (Split patterns)
 CharSet NumericSet();    // Rust's char::is_numeric (the Digits pre-tokenizer)
 
 void AppendUtf8(uint32_t cp, std::string* out);
+bool IsUtf8(std::string_view text);
 // The text must be well-formed.
 std::vector<uint32_t> CodePointsOf(std::string_view text);
 

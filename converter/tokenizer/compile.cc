@@ -12,24 +12,36 @@ namespace samara {
 StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Json* tokenizer_config,
                                                 TokenizerSummary* summary) {
   SAMARA_RETURN_IF_ERROR(tokenizer.WantObject());
+  SAMARA_ASSIGN_OR_RETURN(Vocabulary vocabulary, ReadVocabulary(tokenizer));
+  return CompileTokenizer(std::move(vocabulary), tokenizer, tokenizer_config, summary);
+}
+
+StatusOr<std::vector<uint8_t>> CompileTokenizer(Vocabulary vocabulary, const Json& tokenizer,
+                                                const Json* tokenizer_config,
+                                                TokenizerSummary* summary) {
   const Json config = tokenizer_config != nullptr ? *tokenizer_config : Json();
   TokenizerBlob blob;
-  SAMARA_ASSIGN_OR_RETURN(Vocabulary vocabulary, ReadVocabulary(tokenizer));
+  Alphabet alphabet;
   SAMARA_ASSIGN_OR_RETURN(const Normalizer normalizer,
-                          ReadNormalizer(tokenizer.Find("normalizer")));
-  AddNormalizerTables(normalizer, &blob);
+                          ReadNormalizer(tokenizer.Find("normalizer"), &alphabet));
   bool byte_level = false;
   SAMARA_RETURN_IF_ERROR(
-      AddPreTokenizerTables(tokenizer.Find("pre_tokenizer"), &byte_level, &blob));
+      AddPreTokenizerTables(tokenizer.Find("pre_tokenizer"), &alphabet, &byte_level, &blob));
+  if (const Status status = AddNormalizerTables(normalizer, alphabet, &blob); !status.ok())
+    return status.WithContext(tokenizer.file() + ": field normalizer");
   SAMARA_RETURN_IF_ERROR(AddAddedTokenTables(vocabulary.added, normalizer, &blob));
+  if (byte_level && vocabulary.kind != ModelKind::kBpe) {
+    return Unsupported(
+        "%s: a ByteLevel pre-tokenizer with a model that is not BPE is not supported",
+        tokenizer.file().c_str());
+  }
   Decoded decoded;
   SAMARA_RETURN_IF_ERROR(ReadDecoder(tokenizer.Find("decoder"), &vocabulary, &decoded, &blob));
   if (byte_level && (blob.header.flags & kFlagDecodeBytes) == 0) {
     return Unsupported("%s: a ByteLevel pre-tokenizer without a ByteLevel decoder is not supported",
                        tokenizer.file().c_str());
   }
-  SAMARA_RETURN_IF_ERROR(
-      AddVocabularyTables(vocabulary, decoded.texts, byte_level, decoded.needs_keys, &blob));
+  SAMARA_RETURN_IF_ERROR(AddVocabularyTables(vocabulary, decoded, byte_level, &blob));
   SAMARA_RETURN_IF_ERROR(
       AddPostProcessorTables(tokenizer.Find("post_processor"), config, vocabulary, &blob));
   if (summary != nullptr) {
@@ -44,9 +56,11 @@ StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Jso
     summary->bos = static_cast<int32_t>(blob.header.bos_id);
     summary->eos = ConfiguredToken(config, "eos_token", vocabulary);
     summary->byte_level = byte_level;
-    summary->kind = byte_level                 ? "byte-level BPE"
-                    : vocabulary.byte_fallback ? "byte-fallback BPE"
-                                               : "BPE";
+    summary->kind = vocabulary.kind == ModelKind::kUnigram     ? "unigram"
+                    : vocabulary.kind == ModelKind::kWordPiece ? "WordPiece"
+                    : byte_level                               ? "byte-level BPE"
+                    : vocabulary.byte_fallback                 ? "byte-fallback BPE"
+                                                               : "BPE";
   }
   auto result = blob.Finish();
   if (!result.ok()) return result.status().WithContext(tokenizer.file());

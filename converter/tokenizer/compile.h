@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "converter/json.h"
+#include "converter/tokenizer/vocabulary.h"
 #include "formats/status.h"
 
 namespace samara {
@@ -28,7 +29,7 @@ struct TokenizerSummary {
   int32_t bos = -1;  // bos_token of the configuration, else what the post-processor puts first
   int32_t eos = -1;  // eos_token of the configuration
   bool byte_level = false;
-  std::string kind;  // "byte-level BPE", "byte-fallback BPE", "BPE"
+  std::string kind;  // "byte-level BPE", "byte-fallback BPE", "BPE", "unigram", "WordPiece"
 };
 
 // What of a tokenizer.json can be compiled, for people: "model" and "BPE", ...
@@ -42,6 +43,12 @@ std::span<const TokenizerPart> TokenizerParts();
 // they concern training batches. A post-processor decides about BOS and EOS; the configuration does
 // where there is none.
 StatusOr<std::vector<uint8_t>> CompileTokenizer(const Json& tokenizer, const Json* tokenizer_config,
+                                                TokenizerSummary* summary);
+
+// The same for a vocabulary that was read elsewhere; `components` has normalizer, pre_tokenizer,
+// decoder and post_processor as in a tokenizer.json.
+StatusOr<std::vector<uint8_t>> CompileTokenizer(Vocabulary vocabulary, const Json& components,
+                                                const Json* tokenizer_config,
                                                 TokenizerSummary* summary);
 
 }  // namespace samara

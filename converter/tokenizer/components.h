@@ -3,11 +3,13 @@
 #define SAMARA_CONVERTER_TOKENIZER_COMPONENTS_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "converter/json.h"
+#include "converter/tokenizer/automaton.h"
 #include "converter/tokenizer/blob.h"
 #include "converter/tokenizer/vocabulary.h"
 #include "formats/status.h"
@@ -19,20 +21,29 @@ struct Normalizer {
   struct Step {
     NormalizerKind kind;
     std::string a, b;
+    std::map<std::string, std::string> map;  // of kNormMap
+    std::vector<Automaton> automaton;        // one for kNormReplaceMatches
   };
   std::vector<Step> steps;
-  std::string Apply(std::string_view text) const;
+  StatusOr<std::string> Apply(std::string_view text) const;
 };
-StatusOr<Normalizer> ReadNormalizer(const Json& normalizer);
-void AddNormalizerTables(const Normalizer& normalizer, TokenizerBlob* blob);
+// Its patterns' sets go to the alphabet, which all patterns of a tokenizer share.
+StatusOr<Normalizer> ReadNormalizer(const Json& normalizer, Alphabet* alphabet);
+// After Alphabet::Build.
+Status AddNormalizerTables(const Normalizer& normalizer, const Alphabet& alphabet,
+                           TokenizerBlob* blob);
+CharSet PunctuationSet();  // of the Punctuation pre-tokenizer
+// A character, then its full compatibility decomposition, where it is not the canonical one.
+std::vector<std::vector<uint32_t>> CompatibleDecompositions();
 
 // --- nfc.cc
-std::string ApplyNfc(std::string_view text);
-void AddNfcTables(TokenizerBlob* blob);
+std::string ApplyForm(NormalizerKind form, std::string_view text);
+void AddFormTables(bool compatible, TokenizerBlob* blob);
 
 // --- pre_tokenizer.cc: the stages, their automata, and the character classes (which added tokens
-// need, too).
-Status AddPreTokenizerTables(const Json& pre_tokenizer, bool* byte_level, TokenizerBlob* blob);
+// need, too). Builds the alphabet.
+Status AddPreTokenizerTables(const Json& pre_tokenizer, Alphabet* alphabet, bool* byte_level,
+                             TokenizerBlob* blob);
 
 // --- added_tokens.cc: the two matchers.
 Status AddAddedTokenTables(const std::vector<AddedToken>& tokens, const Normalizer& normalizer,
@@ -41,6 +52,7 @@ Status AddAddedTokenTables(const std::vector<AddedToken>& tokens, const Normaliz
 // --- decoder.cc: what each token decodes to, and the flags of what is left to do.
 struct Decoded {
   std::vector<std::string> texts;
+  std::vector<std::string> keys;  // in the place of the tokens, if they must be stored and differ
   bool needs_keys = false;
 };
 Status ReadDecoder(const Json& decoder, Vocabulary* vocabulary, Decoded* decoded,

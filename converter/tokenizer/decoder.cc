@@ -31,7 +31,7 @@ class Reader {
       for (const Json part : list) SAMARA_RETURN_IF_ERROR(Read(part));
       return {};
     }
-    if (byte_level || metaspace || steps.size() == kMaxSteps)
+    if (byte_level || metaspace || word_piece || steps.size() == kMaxSteps)
       return No(json, "too many steps for this kind");
     const bool fused = std::any_of(steps.begin(), steps.end(),
                                    [](const Step& s) { return s.kind == Step::Kind::kFuse; });
@@ -54,6 +54,14 @@ class Reader {
         return json.Find("replacement").Bad("one character");
       marker = replacement;
       drop_first = scheme != "never";
+      return {};
+    }
+    if (type == "WordPiece") {
+      if (!steps.empty()) return No(json, "WordPiece must stand alone");
+      word_piece = true;
+      SAMARA_ASSIGN_OR_RETURN(const std::string_view prefix, json.String("prefix", "##"));
+      SAMARA_ASSIGN_OR_RETURN(cleanup, json.Bool("cleanup", true));
+      marker = prefix;
       return {};
     }
     if (type == "Replace") {
@@ -98,13 +106,13 @@ class Reader {
     }
     return Unsupported(
         "%s: field %s: decoder %s is not supported; ByteFallback, ByteLevel, Fuse, Metaspace, "
-        "Replace, Sequence and "
-        "Strip are",
+        "Replace, Sequence, Strip and WordPiece are",
         json.file().c_str(), json.Path().c_str(), Quoted(type).c_str());
   }
 
   std::vector<Step> steps;
   bool byte_level = false, metaspace = false, drop_first = false, strip_space = false;
+  bool word_piece = false, cleanup = false;
   std::string marker;
 };
 
@@ -126,6 +134,15 @@ void Strip(const Step& step, std::string* text) {
        i < step.stop && text->size() >= n && text->compare(text->size() - n, n, step.a) == 0; ++i) {
     text->resize(text->size() - n);
   }
+}
+
+// Spaces before punctuation and English endings go.
+void CleanUp(std::string* text) {
+  constexpr std::pair<const char*, const char*> kRules[] = {
+      {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [a, b] : kRules) ReplaceAll(a, b, text);
 }
 
 }  // namespace
@@ -150,6 +167,10 @@ Status ReadDecoder(const Json& decoder, Vocabulary* vocabulary, Decoded* decoded
       decoded->needs_keys = true;
     }
   }
+  if (reader.word_piece) {
+    flags |= kFlagDecodeFirstKey;
+    decoded->needs_keys = true;
+  }
   uint64_t total = 0;
   for (size_t id = 0; id < vocabulary->content.size(); ++id) {
     std::string text = vocabulary->content[id];
@@ -157,6 +178,19 @@ Status ReadDecoder(const Json& decoder, Vocabulary* vocabulary, Decoded* decoded
       std::string bytes;
       // An added token that the model lacks matches, and is, its own text.
       if (vocabulary->id_of.contains(text) && BytesOfToken(text, &bytes)) text = std::move(bytes);
+    }
+    if (reader.word_piece) {
+      // The first token of a text is as it is; a later one joins, or a space comes before it.
+      decoded->keys.push_back(text);
+      if (!reader.marker.empty() && text.starts_with(reader.marker)) {
+        text.erase(0, reader.marker.size());
+      } else {
+        text.insert(0, " ");
+      }
+      if (reader.cleanup) {
+        CleanUp(&text);
+        CleanUp(&decoded->keys.back());
+      }
     }
     for (const Step& step : reader.steps) {
       switch (step.kind) {

@@ -1,4 +1,4 @@
-// Normalization form C: the tables for the runtime, and the same thing plainly for the converter's
+// Unicode's normalization forms: the tables for the runtime, and the same thing plainly for the converter's
 // own use.
 #include <algorithm>
 #include <iterator>
@@ -22,7 +22,7 @@ struct NfcData {
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> composed;
   std::set<uint32_t> second;  // may compose with a character before it
 
-  NfcData() {
+  explicit NfcData(bool compatible) {
     std::map<uint32_t, std::pair<uint32_t, uint32_t>> single;
     for (size_t i = 0; i < std::size(kComposites); i += 3) {
       const uint32_t* c = kComposites + i;
@@ -48,14 +48,21 @@ struct NfcData {
       }
       decomposed[c] = full;
     }
+    if (compatible) {
+      for (std::vector<uint32_t>& row : CompatibleDecompositions()) {
+        const uint32_t c = row[0];
+        row.erase(row.begin());
+        decomposed[c] = std::move(row);
+      }
+    }
     for (uint32_t v = 0; v < kHangulVs; ++v) second.insert(kHangulV + v);
     for (uint32_t t = 1; t < kHangulTs; ++t) second.insert(kHangulT + t);
   }
 };
 
-const NfcData& Data() {
-  static const NfcData data;
-  return data;
+const NfcData& Data(bool compatible) {
+  static const NfcData canonical(false), all(true);
+  return compatible ? all : canonical;
 }
 
 uint32_t CombiningClass(uint32_t c) {
@@ -66,8 +73,9 @@ uint32_t CombiningClass(uint32_t c) {
 
 }  // namespace
 
-std::string ApplyNfc(std::string_view text) {
-  const NfcData& data = Data();
+std::string ApplyForm(NormalizerKind form, std::string_view text) {
+  const NfcData& data = Data(form == kNormNfkc || form == kNormNfkd);
+  const bool compose = form == kNormNfc || form == kNormNfkc;
   std::vector<uint32_t> chars;
   for (const uint32_t c : CodePointsOf(text)) {
     if (c - kHangulS < kHangulSs) {
@@ -94,7 +102,7 @@ std::string ApplyNfc(std::string_view text) {
   int previous_class = -1;
   for (const uint32_t c : chars) {
     const int ccc = static_cast<int>(CombiningClass(c));
-    if (starter != SIZE_MAX && previous_class < ccc) {
+    if (compose && starter != SIZE_MAX && previous_class < ccc) {
       uint32_t& a = out[starter];
       if (a - kHangulL < 19 && c - kHangulV < kHangulVs) {
         a = kHangulS + ((a - kHangulL) * kHangulVs + (c - kHangulV)) * kHangulTs;
@@ -119,8 +127,9 @@ std::string ApplyNfc(std::string_view text) {
   return result;
 }
 
-void AddNfcTables(TokenizerBlob* blob) {
-  const NfcData& data = Data();
+void AddFormTables(bool compatible, TokenizerBlob* blob) {
+  const NfcData& data = Data(compatible);
+  const NormalizerKind composed = compatible ? kNormNfkc : kNormNfc;
   std::vector<NfcEntry> entries = {NfcEntry{0, 0, 0, kNfcYes, 0}};  // entry 0: inert
   std::vector<uint32_t> decomposed;
   std::vector<uint16_t> index(kCodePoints, 0);
@@ -144,7 +153,7 @@ void AddNfcTables(TokenizerBlob* blob) {
     }
     std::string self;
     AppendUtf8(c, &self);
-    if (!is_second && ApplyNfc(self) == self) entry.flags |= kNfcYes;
+    if (!is_second && ApplyForm(composed, self) == self) entry.flags |= kNfcYes;
     entry.decomposed = static_cast<uint32_t>(decomposed.size());
     entry.n_decomposed = static_cast<uint8_t>(it->second.size());
     decomposed.insert(decomposed.end(), it->second.begin(), it->second.end());

@@ -24,6 +24,8 @@ struct Stage {
 
 class Reader {
  public:
+  explicit Reader(Alphabet* shared) : alphabet(*shared) {}
+
   Status Read(const Json& json) {
     if (json.IsNull()) return {};
     SAMARA_RETURN_IF_ERROR(json.WantObject());
@@ -33,7 +35,8 @@ class Reader {
       for (const Json part : list) SAMARA_RETURN_IF_ERROR(Read(part));
       return {};
     }
-    if (byte_level) {
+    // Behind ByteLevel a text is the characters that stand for its bytes; one may cut there.
+    if (byte_level && type != "Split" && type != "Digits" && type != "Punctuation") {
       return Unsupported("%s: field %s: %s behind ByteLevel is not supported", json.file().c_str(),
                          json.Path().c_str(), Quoted(type).c_str());
     }
@@ -44,6 +47,16 @@ class Reader {
       status = ReadByteLevel(json);
     } else if (type == "Digits") {
       status = ReadDigits(json);
+    } else if (type == "Punctuation") {
+      status = ReadPunctuation(json);
+    } else if (type == "BertPreTokenizer") {
+      status = AddSplit(Set(SpaceSet()), "BertPreTokenizer", kSplitRemoved, false);
+      if (status.ok())
+        status = AddSplit(Set(PunctuationSet()), "BertPreTokenizer", kSplitIsolated, false);
+    } else if (type == "CharDelimiterSplit") {
+      SAMARA_ASSIGN_OR_RETURN(const std::string_view delimiter, json.RequireString("delimiter"));
+      if (CodePointsOf(delimiter).size() != 1) return json.Find("delimiter").Bad("one character");
+      status = AddSplit(LiteralRegex(delimiter), "CharDelimiterSplit", kSplitRemoved, false);
     } else if (type == "Metaspace") {
       status = ReadMetaspace(json);
     } else if (type == "Whitespace") {
@@ -58,9 +71,9 @@ class Reader {
       status = AddSplit(Set(SpaceSet()), "WhitespaceSplit", kSplitRemoved, false);
     } else {
       return Unsupported(
-          "%s: field %s: pre-tokenizer %s is not supported; ByteLevel, Digits, Metaspace, "
-          "Sequence, Split, "
-          "Whitespace and WhitespaceSplit are",
+          "%s: field %s: pre-tokenizer %s is not supported; BertPreTokenizer, ByteLevel, "
+          "CharDelimiterSplit, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace and "
+          "WhitespaceSplit are",
           json.file().c_str(), json.Path().c_str(), Quoted(type).c_str());
     }
     if (!status.ok()) return status.WithContext(json.file() + ": field " + json.Path());
@@ -71,7 +84,7 @@ class Reader {
   }
 
   std::vector<Stage> stages;
-  Alphabet alphabet;
+  Alphabet& alphabet;
   bool byte_level = false;
 
  private:
@@ -92,7 +105,7 @@ class Reader {
 
   Status AddSplit(const RegexNode& regex, const std::string& name, SplitBehavior behavior,
                   bool invert) {
-    Stage stage{kStageSplit, behavior, invert, "", "", {}};
+    Stage stage{byte_level ? kStageSplitBytes : kStageSplit, behavior, invert, "", "", {}};
     SAMARA_ASSIGN_OR_RETURN(Automaton automaton, Automaton::Create(regex, name, &alphabet));
     stage.automaton.push_back(std::move(automaton));
     stages.push_back(std::move(stage));
@@ -102,10 +115,7 @@ class Reader {
     stages.push_back({kind, kSplitIsolated, false, std::move(a), std::move(b), {}});
   }
 
-  Status ReadSplit(const Json& json) {
-    SAMARA_ASSIGN_OR_RETURN(const Json pattern, json.RequireObject("pattern"));
-    SAMARA_ASSIGN_OR_RETURN(const std::string_view name, json.RequireString("behavior"));
-    SAMARA_ASSIGN_OR_RETURN(const bool invert, json.Bool("invert", false));
+  static StatusOr<SplitBehavior> Behavior(std::string_view name) {
     constexpr const char* kBehaviors[] = {"Removed", "Isolated", "MergedWithPrevious",
                                           "MergedWithNext", "Contiguous"};
     const auto* behavior = std::find(std::begin(kBehaviors), std::end(kBehaviors), name);
@@ -115,7 +125,20 @@ class Reader {
           "Contiguous",
           Quoted(name).c_str());
     }
-    const auto value = static_cast<SplitBehavior>(behavior - kBehaviors);
+    return static_cast<SplitBehavior>(behavior - kBehaviors);
+  }
+
+  Status ReadPunctuation(const Json& json) {
+    SAMARA_ASSIGN_OR_RETURN(const std::string_view name, json.String("behavior", "Isolated"));
+    SAMARA_ASSIGN_OR_RETURN(const SplitBehavior behavior, Behavior(name));
+    return AddSplit(Set(PunctuationSet()), "Punctuation", behavior, false);
+  }
+
+  Status ReadSplit(const Json& json) {
+    SAMARA_ASSIGN_OR_RETURN(const Json pattern, json.RequireObject("pattern"));
+    SAMARA_ASSIGN_OR_RETURN(const std::string_view name, json.RequireString("behavior"));
+    SAMARA_ASSIGN_OR_RETURN(const bool invert, json.Bool("invert", false));
+    SAMARA_ASSIGN_OR_RETURN(const SplitBehavior value, Behavior(name));
     if (const Json text = pattern.Find("String"); text.exists()) {
       SAMARA_ASSIGN_OR_RETURN(const std::string_view s, text.String());
       if (s.empty() || s.size() > kMaxTextBytes)
@@ -131,10 +154,12 @@ class Reader {
     SAMARA_ASSIGN_OR_RETURN(const bool prefix, json.Bool("add_prefix_space", true));
     SAMARA_ASSIGN_OR_RETURN(const bool use_regex, json.Bool("use_regex", true));
     if (prefix) AddText(kStagePrefix, " ", "");
+    if (use_regex) {
+      SAMARA_ASSIGN_OR_RETURN(const RegexNode root, ParseRegex(kByteLevelPattern));
+      SAMARA_RETURN_IF_ERROR(AddSplit(root, "ByteLevel", kSplitIsolated, false));
+    }
     byte_level = true;
-    if (!use_regex) return {};
-    SAMARA_ASSIGN_OR_RETURN(const RegexNode root, ParseRegex(kByteLevelPattern));
-    return AddSplit(root, "ByteLevel", kSplitIsolated, false);
+    return {};
   }
 
   Status ReadDigits(const Json& json) {
@@ -168,8 +193,9 @@ class Reader {
 
 }  // namespace
 
-Status AddPreTokenizerTables(const Json& pre_tokenizer, bool* byte_level, TokenizerBlob* blob) {
-  Reader reader;
+Status AddPreTokenizerTables(const Json& pre_tokenizer, Alphabet* alphabet, bool* byte_level,
+                             TokenizerBlob* blob) {
+  Reader reader(alphabet);
   SAMARA_RETURN_IF_ERROR(reader.Read(pre_tokenizer));
   *byte_level = reader.byte_level;
   const uint32_t space = reader.alphabet.AddSet(SpaceSet());
@@ -185,12 +211,14 @@ Status AddPreTokenizerTables(const Json& pre_tokenizer, bool* byte_level, Tokeni
                                       (reader.alphabet.InSet(c, word) ? kClassWord : 0)));
   }
   std::vector<uint16_t> transitions;
+  bool bytes = false;
   for (const Stage& stage : reader.stages) {
     PreTokenizerStage entry = {};
     entry.kind = stage.kind;
     entry.behavior = stage.behavior;
     entry.invert = stage.invert;
-    if (stage.kind == kStageSplit) {
+    bytes = bytes || stage.kind == kStageSplitBytes;
+    if (!stage.automaton.empty()) {
       entry.transitions = static_cast<uint32_t>(transitions.size());
       const Status status =
           stage.automaton[0].Compile(reader.alphabet, &transitions, &entry.n_states);
@@ -203,6 +231,14 @@ Status AddPreTokenizerTables(const Json& pre_tokenizer, bool* byte_level, Tokeni
     blob->Append(kTableStages, entry);
   }
   blob->AppendAll(kTableTransitions, transitions);
+  if (bytes) {
+    for (uint32_t b = 0; b < 256; ++b) {
+      uint32_t cp = 0;
+      while (ByteOfCharacter(cp) != static_cast<int>(b)) ++cp;
+      blob->Append(kTableByteClasses,
+                   alphabet->classes()[alphabet->pages()[cp >> 8] * size_t{256} + (cp & 255)]);
+    }
+  }
   return {};
 }
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "converter/tokenizer/charset.h"
+#include "converter/tokenizer/components.h"
+#include "converter/tokenizer/trie.h"
 
 namespace samara {
 namespace {
@@ -53,6 +55,52 @@ Status ReadTokens(const Json& model, Vocabulary* out) {
     out->attributes[id] = 0;
     out->id_of.emplace(token.key(), static_cast<uint32_t>(id));
   }
+  return {};
+}
+
+// A list of [token, score]; the id is the place. Of equal tokens the last one counts.
+Status ReadScored(const Json& model, Vocabulary* out) {
+  SAMARA_ASSIGN_OR_RETURN(const Json vocab, model.RequireArray("vocab"));
+  if (vocab.size() == 0 || vocab.size() > kTokenizerMaxVocab) {
+    return vocab.Bad(std::to_string(vocab.size()) + " tokens",
+                     "1 to " + std::to_string(kTokenizerMaxVocab));
+  }
+  for (const Json pair : vocab) {
+    if (!pair.IsArray() || pair.size() != 2) return pair.Bad("a token and its score");
+    std::string_view token;
+    double score = 0;
+    bool first = true;
+    for (const Json part : pair) {
+      if (first) {
+        SAMARA_ASSIGN_OR_RETURN(token, part.String());
+        SAMARA_RETURN_IF_ERROR(CheckContent(part, token));
+      } else {
+        SAMARA_ASSIGN_OR_RETURN(score, part.Number(-1e9, 1e9));
+      }
+      first = false;
+    }
+    out->id_of.insert_or_assign(token, static_cast<uint32_t>(out->content.size()));
+    out->content.emplace_back(token);
+    out->attributes.push_back(0);
+    out->scores.push_back(score);
+  }
+  const Json unknown = model.Find("unk_id");
+  if (unknown.IsNull()) return {};
+  SAMARA_ASSIGN_OR_RETURN(const uint64_t id, unknown.Uint(0, out->content.size() - 1));
+  out->unknown_id = static_cast<uint32_t>(id);
+  return {};
+}
+
+Status ReadWordPiece(const Json& model, Vocabulary* out) {
+  out->kind = ModelKind::kWordPiece;
+  SAMARA_RETURN_IF_ERROR(ReadTokens(model, out));
+  SAMARA_ASSIGN_OR_RETURN(const std::string_view prefix,
+                          model.String("continuing_subword_prefix", "##"));
+  if (prefix.size() > 64) return model.Find("continuing_subword_prefix").Bad("a shorter text");
+  out->word_prefix = prefix;
+  SAMARA_ASSIGN_OR_RETURN(const int64_t longest,
+                          model.Int("max_input_chars_per_word", 100, 1, INT32_MAX));
+  out->max_word = static_cast<uint32_t>(longest);
   return {};
 }
 
@@ -199,8 +247,9 @@ Status AddMerges(const Vocabulary& vocabulary, TokenizerBlob* blob) {
   // Of equal pairs the last one counts.
   std::vector<MergeSlot> merges;
   std::unordered_map<uint64_t, size_t> seen;
-  for (uint32_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
-    const MergeRule& m = vocabulary.merges[rank];
+  for (uint32_t i = 0; i < vocabulary.merges.size(); ++i) {
+    const MergeRule& m = vocabulary.merges[i];
+    const uint32_t rank = vocabulary.ranks.empty() ? i : vocabulary.ranks[i];
     const auto [it, is_new] = seen.emplace(uint64_t{m.left} << 32 | m.right, merges.size());
     if (is_new) {
       merges.push_back({m.left, m.right, rank, m.merged});
@@ -253,24 +302,34 @@ StatusOr<Vocabulary> ReadVocabulary(const Json& tokenizer) {
   // Old files do not name the type; only BPE has merges.
   SAMARA_ASSIGN_OR_RETURN(const std::string_view type,
                           model.String("type", model.Find("merges").exists() ? "BPE" : "Unigram"));
-  if (type != "BPE") {
-    return Unsupported("%s: field model.type: %s tokenizers are not supported, BPE is",
-                       model.file().c_str(), Quoted(type).c_str());
+  if (type == "BPE") {
+    for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
+      SAMARA_RETURN_IF_ERROR(WantUnset(model, key));
+    }
+    SAMARA_RETURN_IF_ERROR(ReadTokens(model, &out));
+    SAMARA_RETURN_IF_ERROR(ReadMerges(model, &out));
+  } else if (type == "Unigram") {
+    out.kind = ModelKind::kUnigram;
+    SAMARA_RETURN_IF_ERROR(ReadScored(model, &out));
+  } else if (type == "WordPiece") {
+    SAMARA_RETURN_IF_ERROR(ReadWordPiece(model, &out));
+  } else {
+    return Unsupported(
+        "%s: field model.type: %s tokenizers are not supported, BPE, Unigram and WordPiece are",
+        model.file().c_str(), Quoted(type).c_str());
   }
-  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
-    SAMARA_RETURN_IF_ERROR(WantUnset(model, key));
-  }
-  SAMARA_RETURN_IF_ERROR(ReadTokens(model, &out));
-  SAMARA_RETURN_IF_ERROR(ReadMerges(model, &out));
   SAMARA_ASSIGN_OR_RETURN(out.byte_fallback, model.Bool("byte_fallback", false));
   SAMARA_ASSIGN_OR_RETURN(out.ignore_merges, model.Bool("ignore_merges", false));
-  SAMARA_ASSIGN_OR_RETURN(out.fuse_unknown, model.Bool("fuse_unk", false));
+  SAMARA_ASSIGN_OR_RETURN(out.fuse_unknown,
+                          model.Bool("fuse_unk", out.kind == ModelKind::kUnigram));
   SAMARA_RETURN_IF_ERROR(ReadAddedTokens(tokenizer, &out));
   SAMARA_ASSIGN_OR_RETURN(const std::string_view unknown, model.String("unk_token", ""));
   if (!unknown.empty()) {
     out.unknown_id = out.IdOf(unknown);
     if (out.unknown_id == kTokenizerNone)
       return model.Find("unk_token").Bad("a token of the vocabulary");
+  } else if (out.kind == ModelKind::kWordPiece) {
+    return model.Bad("no unk_token", "one");
   }
   return out;
 }
@@ -312,8 +371,33 @@ int ByteTokenValue(std::string_view token) {
   return value;
 }
 
-Status AddVocabularyTables(const Vocabulary& vocabulary, const std::vector<std::string>& texts,
-                           bool byte_level, bool all_keys, TokenizerBlob* blob) {
+// The trie of all tokens; a unigram's scores. What has no token of its own costs ten more than the
+// worst token.
+static Status AddModelTables(const Vocabulary& vocabulary, TokenizerBlob* blob) {
+  constexpr double kUnknownPenalty = 10;
+  std::vector<std::pair<std::string, uint32_t>> keys;
+  for (const auto& [token, id] : vocabulary.id_of) keys.emplace_back(token, id);
+  SAMARA_ASSIGN_OR_RETURN(const std::vector<TrieSlot> slots, BuildTrie(std::move(keys)));
+  blob->AppendAll(kTableVocabTrie, slots);
+  if (vocabulary.kind == ModelKind::kWordPiece) {
+    blob->header.flags |= kFlagWordPiece;
+    blob->header.max_word = vocabulary.max_word;
+    blob->header.marker_offset = blob->AddString(vocabulary.word_prefix);
+    blob->header.marker_bytes = static_cast<uint32_t>(vocabulary.word_prefix.size());
+    return {};
+  }
+  blob->header.flags |= kFlagUnigram;
+  std::vector<double> scores = vocabulary.scores;
+  const double worst = *std::min_element(scores.begin(), scores.end());
+  scores.resize(vocabulary.content.size(), 0);  // added tokens behind the model's
+  scores.push_back(worst - kUnknownPenalty);
+  blob->AppendAll(kTableScores, scores);
+  return {};
+}
+
+Status AddVocabularyTables(const Vocabulary& vocabulary, const Decoded& decoded, bool byte_level,
+                           TokenizerBlob* blob) {
+  const std::vector<std::string>& texts = decoded.texts;
   TokenizerHeader& h = blob->header;
   const uint32_t n = static_cast<uint32_t>(vocabulary.content.size());
   h.vocab = n;
@@ -336,7 +420,8 @@ Status AddVocabularyTables(const Vocabulary& vocabulary, const std::vector<std::
     const int byte = ByteTokenValue(token);
     // The original looks for upper-case digits only.
     if (byte >= 0 && token.find_first_of("abcdef") == std::string_view::npos) byte_ids[byte] = id;
-    if (vocabulary.ignore_merges || CodePointsOf(token).size() == 1) {
+    if (vocabulary.kind == ModelKind::kBpe &&
+        (vocabulary.ignore_merges || CodePointsOf(token).size() == 1)) {
       lookup.emplace_back(token, id);
       keys[id] = token;
     }
@@ -350,8 +435,9 @@ Status AddVocabularyTables(const Vocabulary& vocabulary, const std::vector<std::
   }
   if (!byte_level && vocabulary.byte_fallback) h.flags |= kFlagByteFallback;
 
-  for (const std::string& text : texts) {
-    h.max_text_bytes = std::max(h.max_text_bytes, static_cast<uint32_t>(text.size()));
+  for (const std::vector<std::string>* list : {&texts, &decoded.keys}) {
+    for (const std::string& text : *list)
+      h.max_text_bytes = std::max(h.max_text_bytes, static_cast<uint32_t>(text.size()));
   }
   if (h.max_text_bytes > kTokenizerMaxTokenBytes) {
     return Unsupported("a token that decodes to %u bytes, wanted at most %u", h.max_text_bytes,
@@ -363,10 +449,14 @@ Status AddVocabularyTables(const Vocabulary& vocabulary, const std::vector<std::
     blob->Alias(kTableKeyOffsets, kTableTextOffsets);
     blob->Alias(kTableKeyBytes, kTableTextBytes);
   } else {
-    AddStrings(all_keys ? vocabulary.content : keys, kTableKeyOffsets, blob);
+    AddStrings(!decoded.keys.empty() ? decoded.keys
+               : decoded.needs_keys  ? vocabulary.content
+                                     : keys,
+               kTableKeyOffsets, blob);
   }
   blob->AppendAll(kTableAttributes, vocabulary.attributes);
   blob->AppendAll(kTableByteIds, byte_ids);
+  if (vocabulary.kind != ModelKind::kBpe) return AddModelTables(vocabulary, blob);
   SAMARA_RETURN_IF_ERROR(AddLookup(lookup, blob));
   return AddMerges(vocabulary, blob);
 }

@@ -25,13 +25,20 @@ struct MergeRule {
   uint32_t left, right, merged;
 };
 
+enum class ModelKind { kBpe, kUnigram, kWordPiece };
+
 struct Vocabulary {
+  ModelKind kind = ModelKind::kBpe;
   std::vector<std::string> content;  // by id, as the file writes it; "" where unused
   std::vector<uint8_t> attributes;   // by id: TokenAttributes
   std::unordered_map<std::string_view, uint32_t>
-      id_of;                      // the model's tokens; views into the document
+      id_of;                      // the model's tokens; views into the document or `content`
   std::vector<MergeRule> merges;  // by rank
+  std::vector<uint32_t> ranks;    // of merges, where it is not their order
   std::vector<AddedToken> added;
+  std::vector<double> scores;  // by id, of a unigram
+  std::string word_prefix;     // WordPiece: of all tokens but a word's first
+  uint32_t max_word = 0;       // WordPiece: a longer word is unknown; 0: none is
   bool byte_fallback = false, ignore_merges = false, fuse_unknown = false;
   uint32_t unknown_id = kTokenizerNone;
 
@@ -48,10 +55,10 @@ bool BytesOfToken(std::string_view token, std::string* bytes);
 // "<0x0A>" -> 10; -1: no byte token.
 int ByteTokenValue(std::string_view token);
 
-// Vocabulary, look-up and merge tables. `byte_level`: keys are bytes. `all_keys`: the decoder needs
-// them.
-Status AddVocabularyTables(const Vocabulary& vocabulary, const std::vector<std::string>& texts,
-                           bool byte_level, bool all_keys, TokenizerBlob* blob);
+// Vocabulary, look-up, merge and score tables. `byte_level`: keys are bytes.
+struct Decoded;
+Status AddVocabularyTables(const Vocabulary& vocabulary, const Decoded& decoded, bool byte_level,
+                           TokenizerBlob* blob);
 
 }  // namespace samara
 

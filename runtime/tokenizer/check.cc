@@ -13,7 +13,7 @@ struct TableInfo {
   uint32_t entry_bytes;
 };
 
-constexpr TableInfo kTables[kTokenizerTables] = {
+constexpr TableInfo kTables[kTokenizerAllTables] = {
     {"strings", 1},
     {"normalizer steps", sizeof(NormalizerStep)},
     {"NFC pages", 2},
@@ -41,13 +41,19 @@ constexpr TableInfo kTables[kTokenizerTables] = {
     {"merges", sizeof(MergeSlot)},
     {"prefix", 4},
     {"suffix", 4},
+    {"vocabulary trie", sizeof(TrieSlot)},
+    {"scores", 8},
+    {"map trie", sizeof(TrieSlot)},
+    {"map offsets", 4},
+    {"map bytes", 1},
+    {"byte classes", 1},
 };
 
 constexpr uint32_t kPages = kCodePoints >> 8;
 constexpr uint32_t kMaxStringBytes = 4096;
 constexpr uint32_t kMaxPatternBytes = 256;  // searched at every byte of a text
 constexpr uint32_t kMaxAround = 16;         // ids in front of and behind a text
-constexpr uint32_t kAllFlags = 2 * kFlagDecodeJoinSpace - 1;
+constexpr uint32_t kAllFlags = 2 * kFlagDecodeFirstKey - 1;
 
 class Checker {
  public:
@@ -57,6 +63,7 @@ class Checker {
     SAMARA_RETURN_IF_ERROR(CheckHeader());
     SAMARA_RETURN_IF_ERROR(CheckVocabulary());
     SAMARA_RETURN_IF_ERROR(CheckHashes());
+    SAMARA_RETURN_IF_ERROR(CheckModel());
     SAMARA_RETURN_IF_ERROR(CheckClasses());
     SAMARA_RETURN_IF_ERROR(CheckStrings());
     SAMARA_RETURN_IF_ERROR(CheckSteps());
@@ -107,8 +114,18 @@ class Checker {
     }
     if ((h.flags & ~kAllFlags) != 0)
       return Unsupported("tokenizer block: unknown flags 0x%x", h.flags);
-    for (uint32_t t = 0; t < kTokenizerTables; ++t) {
-      const TokenizerTable& table = h.tables[t];
+    const TokenizerTable& more = h.more_tables;
+    if (more.count > 0 && (more.count > kTokenizerAllTables - kTokenizerTables ||
+                           more.offset % 8 != 0 || more.offset < sizeof(TokenizerHeader) ||
+                           more.offset + more.count * sizeof(TokenizerTable) > blob_.size())) {
+      return InvalidFile("tokenizer block: a directory of %u more tables at %u, wanted at most %u",
+                         more.count, more.offset, kTokenizerAllTables - kTokenizerTables);
+    }
+    for (uint32_t t = 0; t < kTokenizerAllTables; ++t) {
+      const TokenizerTable table = view_.Place(t);
+      // Empty tables are never read, but a pointer to them is made.
+      if (table.count == 0 && table.offset != 0)
+        return InvalidFile("tokenizer block: empty table at %u", table.offset);
       if (table.count == 0) continue;
       const uint64_t end = table.offset + uint64_t{table.count} * kTables[t].entry_bytes;
       if (table.offset % 8 != 0 || table.offset < sizeof(TokenizerHeader) || end > blob_.size()) {
@@ -116,11 +133,6 @@ class Checker {
             "tokenizer table '%s': %u entries at %u do not lie in a block of %zu bytes",
             kTables[t].name, table.count, table.offset, blob_.size());
       }
-    }
-    // Empty tables are never read, but a pointer to them is made.
-    for (const TokenizerTable& table : h.tables) {
-      if (table.count == 0 && table.offset != 0)
-        return InvalidFile("tokenizer block: empty table at %u", table.offset);
     }
     return {};
   }
@@ -211,6 +223,52 @@ class Checker {
     return {};
   }
 
+  // A base leaves room for 256 more slots, so that no step leaves the trie.
+  Status CheckTrie(uint32_t table, uint64_t first, uint64_t count, uint64_t n_values) const {
+    const auto slots = view_.Span<TrieSlot>(table);
+    if (count < 256 || first + count > slots.size())
+      return Bad(table, first, "length", count, slots.size());
+    for (uint64_t i = 0; i < count; ++i) {
+      const TrieSlot& s = slots[first + i];
+      if (s.base > count - 256) return Bad(table, first + i, "base", s.base, count - 256);
+      if (s.value != kTokenizerNone && s.value >= n_values)
+        return Bad(table, first + i, "value", s.value, n_values);
+    }
+    return {};
+  }
+
+  Status CheckModel() {
+    const bool unigram = view_.Has(kFlagUnigram), word_piece = view_.Has(kFlagWordPiece);
+    const TokenizerHeader& h = view_.header();
+    if (!unigram && !word_piece) return {};
+    if ((unigram && word_piece) || view_.Has(kFlagByteLevel))
+      return InvalidFile("tokenizer block: two kinds of model, wanted one");
+    SAMARA_RETURN_IF_ERROR(CheckTrie(kTableVocabTrie, 0, view_.Count(kTableVocabTrie), h.vocab));
+    if (word_piece) {
+      if (h.unknown_id == kTokenizerNone)
+        return InvalidFile("tokenizer block: words without an unknown id");
+      return {};
+    }
+    SAMARA_RETURN_IF_ERROR(WantCount(kTableScores, uint64_t{h.vocab} + 1));
+    for (const double score : view_.Span<double>(kTableScores)) {
+      if (!(score > -1e30 && score < 1e30))
+        return InvalidFile("tokenizer table 'scores': a score that is not finite");
+    }
+    return {};
+  }
+
+  Status CheckMap(const NormalizerStep& step) const {
+    const auto offsets = view_.Span<uint32_t>(kTableMapOffsets);
+    if (offsets.empty() || step.b_bytes > kTokenizerMaxGrowth)
+      return BadCount(kTableMapOffsets, offsets.size(), 1);
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      if (offsets[i] > view_.Count(kTableMapBytes) || (i > 0 && offsets[i] < offsets[i - 1]))
+        return Bad(kTableMapOffsets, i, "offset", offsets[i], view_.Count(kTableMapBytes));
+    }
+    // Growth is bounded where a value is used: the trie's depths are not known here.
+    return CheckTrie(kTableMapTrie, step.a_offset, step.a_bytes, offsets.size() - 1);
+  }
+
   Status CheckClasses() {
     const uint32_t n_classes = view_.header().n_classes;
     if (n_classes == 0 || n_classes > 256)
@@ -251,7 +309,8 @@ class Checker {
 
   Status CheckStrings() {
     const TokenizerHeader& h = view_.header();
-    if ((h.flags & kFlagDecodeFirstToken) != 0 &&
+    const bool word_prefix = (h.flags & kFlagWordPiece) != 0 && h.marker_bytes > 0;
+    if (((h.flags & kFlagDecodeFirstToken) != 0 || word_prefix) &&
         !IsString(h.marker_offset, h.marker_bytes, kMaxPatternBytes)) {
       return InvalidFile("tokenizer block: the decoder's marker is no string");
     }
@@ -274,8 +333,21 @@ class Checker {
                  IsStringOrEmpty(s.b_offset, s.b_bytes);
           break;
         case kNormNfc:
-          SAMARA_RETURN_IF_ERROR(CheckNfc());
+        case kNormNfd:
+        case kNormNfkc:
+        case kNormNfkd:
+          SAMARA_RETURN_IF_ERROR(CheckNfc(s.kind == kNormNfkc || s.kind == kNormNfkd));
           good = true;
+          break;
+        case kNormMap:
+          SAMARA_RETURN_IF_ERROR(CheckMap(s));
+          good = true;
+          break;
+        case kNormStrip:
+          good = s.a_bytes <= 1 && s.b_bytes <= 1;
+          break;
+        case kNormReplaceMatches:
+          good = IsAutomaton(s.a_offset, s.a_bytes) && IsStringOrEmpty(s.b_offset, s.b_bytes);
           break;
         default:
           return Unsupported("tokenizer table 'normalizer steps', entry %zu: unknown kind %u", i,
@@ -291,7 +363,8 @@ class Checker {
 
   static bool IsCodePoint(uint32_t cp) { return cp < 0xD800 || (cp > 0xDFFF && cp < kCodePoints); }
 
-  Status CheckNfc() {
+  Status CheckNfc(bool compatible) {
+    const uint32_t longer = compatible ? kTokenizerMaxCompatible : 3;
     SAMARA_RETURN_IF_ERROR(WantCount(kTableNfcPages, kPages));
     const auto pages = view_.Span<uint16_t>(kTableNfcPages);
     const auto index = view_.Span<uint16_t>(kTableNfcIndex);
@@ -319,7 +392,7 @@ class Checker {
         return InvalidFile("tokenizer table 'NFC pairs', entry %zu: no pair of characters", i);
       }
     }
-    // Growth: at most 3 bytes a byte and 3 characters for 2 bytes.
+    // Growth: at most 3 bytes a byte and 3 characters for 2 bytes; with compatibility 11, and 6 for 1.
     for (uint32_t page = 0; page < kPages; ++page) {
       if (uint64_t{pages[page]} * 256 + 256 > index.size()) {
         return Bad(kTableNfcPages, page, "page", pages[page], index.size() / 256);
@@ -333,34 +406,50 @@ class Checker {
         uint32_t long_bytes = 0;
         for (uint32_t i = 0; i < e.n_decomposed; ++i)
           long_bytes += Utf8Bytes(decomposed[e.decomposed + i]);
-        if (long_bytes > 3 * bytes || e.n_decomposed * 2u > 3 * bytes) {
+        if (long_bytes > longer * bytes || e.n_decomposed * 2u > (compatible ? 12 : 3) * bytes) {
           return Bad(kTableNfcEntries, index[pages[page] * 256u + low], "length", long_bytes,
-                     uint64_t{3} * bytes);
+                     uint64_t{longer} * bytes);
         }
       }
     }
     return {};
   }
 
+  bool IsAutomaton(uint64_t first, uint64_t n_states) const {
+    const auto transitions = view_.Span<uint16_t>(kTableTransitions);
+    const uint64_t columns = uint64_t{view_.header().n_classes} + 1;
+    if (n_states < 2 || n_states > kTokenizerMaxStates ||
+        first + n_states * columns > transitions.size()) {
+      return false;
+    }
+    for (uint64_t t = 0; t < n_states * columns; ++t) {
+      if ((transitions[first + t] & ~kTransitionMatch) >= n_states) return false;
+    }
+    return true;
+  }
+
+  bool CheckByteClasses() const {
+    const auto classes = view_.Span<uint8_t>(kTableByteClasses);
+    bool good = classes.size() == 256;
+    for (const uint8_t c : classes) good = good && c < view_.header().n_classes;
+    return good;
+  }
+
   Status CheckStages() {
     const auto stages = view_.Span<PreTokenizerStage>(kTableStages);
     if (stages.size() > kTokenizerMaxStages)
       return BadCount(kTableStages, stages.size(), kTokenizerMaxStages);
-    const auto transitions = view_.Span<uint16_t>(kTableTransitions);
-    const uint64_t columns = uint64_t{view_.header().n_classes} + 1;
     for (size_t i = 0; i < stages.size(); ++i) {
       const PreTokenizerStage& s = stages[i];
       bool good = true;
       switch (s.kind) {
-        case kStageSplit: {
-          good = s.behavior <= kSplitContiguous && s.invert <= 1 && s.n_states >= 2 &&
-                 s.n_states <= kTokenizerMaxStates &&
-                 s.transitions + s.n_states * columns <= transitions.size();
-          for (uint64_t t = 0; good && t < s.n_states * columns; ++t) {
-            good = (transitions[s.transitions + t] & ~kTransitionMatch) < s.n_states;
-          }
+        case kStageSplitBytes:
+          good = view_.Has(kFlagByteLevel) && CheckByteClasses();
+          [[fallthrough]];
+        case kStageSplit:
+          good = good && s.behavior <= kSplitContiguous && s.invert <= 1 &&
+                 IsAutomaton(s.transitions, s.n_states);
           break;
-        }
         case kStagePrefix:
         case kStagePrefixFirst:
           good = IsString(s.a_offset, s.a_bytes, kMaxStringBytes);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/tokenizer/matcher.h"
+#include "runtime/tokenizer/models.h"
 #include "runtime/tokenizer/splitter.h"
 #include "runtime/tokenizer/tables.h"
 #include "runtime/tokenizer/tokenizer.h"
@@ -29,10 +30,9 @@ class Encoder {
         stages_(view.Span<PreTokenizerStage>(kTableStages)),
         raw_matcher_(view, kTableMatcherNodes0),
         normalized_matcher_(view, kTableMatcherNodes1),
-        ids_(ids),
-        capacity_(capacity) {}
+        sink_{ids, capacity} {}
 
-  uint64_t count() const { return count_; }
+  uint64_t count() const { return sink_.count; }
 
   Status Run(std::string_view text, std::span<uint8_t> work) {
     const EncodeLayout layout = LayoutFor(view_, text.size());
@@ -73,6 +73,7 @@ class Encoder {
     if (options_.add_special) EmitAll(kTablePrefix);
     SplitAtAddedTokens(true, {begin, end, true}, mask);
     if (options_.add_special) EmitAll(kTableSuffix);
+    if (malformed_) return InvalidFile("tokenizer table 'map bytes': a value is too long");
     if (exhausted_) {
       return ResourceExhausted(
           "text of %zu bytes: a pre-tokenizer pattern takes too many steps on it", text.size());
@@ -81,10 +82,7 @@ class Encoder {
   }
 
  private:
-  void Emit(uint32_t id) {
-    if (count_ < capacity_) ids_[count_] = static_cast<int32_t>(id);
-    ++count_;
-  }
+  void Emit(uint32_t id) { sink_.Emit(id); }
   void EmitAll(uint32_t table) {
     for (const uint32_t id : view_.Span<uint32_t>(table)) Emit(id);
   }
@@ -252,13 +250,44 @@ class Encoder {
           const uint64_t bytes = ReplaceAll(piece, a, step.a_bytes, view_.String(step.b_offset),
                                             step.b_bytes, out, mask, out_mask);
           if (mask != nullptr) mask = out_mask;
-          piece = {out, out + bytes, piece.at_start};
+          // A text that lost its first characters has no beginning, here and in other steps.
+          const bool lost = step.b_bytes == 0 && n >= step.a_bytes &&
+                            std::memcmp(piece.begin, a, step.a_bytes) == 0;
+          piece = {out, out + bytes, piece.at_start && !lost};
           break;
         }
-        case kNormNfc: {
-          const uint64_t bytes =
-              NormalizeNfc(view_, &piece.begin, n, out, reinterpret_cast<uint32_t*>(scratch_),
-                           mask == nullptr ? nullptr : &mask, out_mask);
+        case kNormStrip:
+          while (step.a_bytes != 0 && piece.begin < piece.end &&
+                 (FlagsAt(piece.begin, 0, static_cast<uint64_t>(piece.end - piece.begin)) &
+                  kClassSpace) != 0) {
+            const uint32_t bytes = DecodeUtf8(piece.begin, piece.end).bytes;
+            piece.begin += bytes;
+            piece.at_start = false;
+            if (mask != nullptr) mask += bytes;
+          }
+          while (step.b_bytes != 0 && piece.begin < piece.end) {
+            const uint64_t left = static_cast<uint64_t>(piece.end - piece.begin);
+            const uint64_t last = Previous(piece.begin, left);
+            if ((FlagsAt(piece.begin, last, left) & kClassSpace) == 0) break;
+            piece.end = piece.begin + last;
+          }
+          break;
+        case kNormMap:
+        case kNormReplaceMatches: {
+          MarkedText text = {piece.begin, piece.end, mask};
+          const bool map = step.kind == kNormMap;
+          if (!(map ? ApplyMap : ReplaceMatches)(view_, step, out, out_mask, &text)) {
+            (map ? malformed_ : exhausted_) = true;
+            return;
+          }
+          piece = {text.begin, text.end, piece.at_start && !text.lost_first};
+          mask = text.mask;
+          break;
+        }
+        default: {  // a normalization form
+          const uint64_t bytes = NormalizeForm(view_, step.kind, &piece.begin, n, out,
+                                               reinterpret_cast<uint32_t*>(scratch_),
+                                               mask == nullptr ? nullptr : &mask, out_mask);
           piece.end = piece.begin + bytes;
           break;
         }
@@ -287,9 +316,13 @@ class Encoder {
     }
   }
 
+  static bool IsSplit(const PreTokenizerStage& stage) {
+    return stage.kind == kStageSplit || stage.kind == kStageSplitBytes;
+  }
+
   void Enter(uint32_t level, const TextPiece& piece) {
     const PreTokenizerStage& stage = stages_[level];
-    if (stage.kind == kStageSplit) return splitters_[level].Begin(view_, stage, piece);
+    if (IsSplit(stage)) return splitters_[level].Begin(view_, stage, piece);
     const uint8_t* const a = view_.String(stage.a_offset);
     const uint64_t n = static_cast<uint64_t>(piece.end - piece.begin);
     uint8_t* const out = stage_text_[level];
@@ -308,7 +341,7 @@ class Encoder {
   }
 
   bool NextPiece(uint32_t level, TextPiece* piece) {
-    if (stages_[level].kind == kStageSplit) {
+    if (IsSplit(stages_[level])) {
       if (splitters_[level].Next(piece)) return true;
       exhausted_ |= splitters_[level].exhausted();
       return false;
@@ -351,6 +384,10 @@ class Encoder {
   }
 
   void EncodePiece(const TextPiece& piece) {
+    if (view_.Has(kFlagUnigram)) return EncodeUnigram(view_, piece, scratch_, &sink_);
+    if (view_.Has(kFlagWordPiece)) {
+      return EncodeWordPiece(view_, piece, reinterpret_cast<uint32_t*>(scratch_), &sink_);
+    }
     const uint64_t n_bytes = static_cast<uint64_t>(piece.end - piece.begin);
     if (view_.Has(kFlagIgnoreMerges)) {
       const uint32_t id = view_.Lookup(piece.begin, n_bytes);
@@ -443,10 +480,9 @@ class Encoder {
   const std::span<const PreTokenizerStage> stages_;
   const AddedTokenMatcher raw_matcher_;
   const AddedTokenMatcher normalized_matcher_;
-  int32_t* const ids_;
-  const uint64_t capacity_;
-  uint64_t count_ = 0;
+  IdSink sink_;
   bool exhausted_ = false;
+  bool malformed_ = false;
   uint8_t* normalized_[2] = {};
   uint8_t* normalized_mask_[2] = {};
   uint8_t* stage_text_[kTokenizerMaxStages] = {};

@@ -24,13 +24,14 @@ EncodeLayout LayoutFor(const TokenizerView& view, uint64_t text_bytes) {
   uint64_t total = std::min(kSaturated, 2 * (layout.sanitized + 2 * layout.normalized));
   for (size_t i = 0; i < stages.size(); ++i) {
     (void)growth.Stage(stages[i], strings);
-    if (stages[i].kind != kStageSplit) layout.stage[i] = AlignUp(growth.Bytes(text_bytes));
+    if (stages[i].kind != kStageSplit && stages[i].kind != kStageSplitBytes)
+      layout.stage[i] = AlignUp(growth.Bytes(text_bytes));
     total = std::min(kSaturated, total + layout.stage[i]);
   }
   layout.max_bytes = growth.Bytes(text_bytes);
-  // The 64 are for aligning the caller's pointer.
+  // The 64 are for aligning the caller's pointer, and for a unigram's end.
   const uint64_t symbols = std::min(kSaturated / kSymbolBytes, layout.max_bytes) * kSymbolBytes;
-  layout.total = std::min(kSaturated, total + AlignUp(symbols) + 64);
+  layout.total = std::min(kSaturated, total + AlignUp(symbols + 16) + 64);
   return layout;
 }
 

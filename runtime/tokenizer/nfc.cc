@@ -1,4 +1,4 @@
-// Normalization form C over the block's tables. Text that needs nothing (all ASCII among it) is
+// Unicode's normalization forms over the block's tables, which say whether compatibility counts. Text that needs nothing (all ASCII among it) is
 // passed through; the rest goes through decomposition, canonical ordering and composition, one run
 // of characters at a time, each run from a starter to the next character that nothing before it can
 // touch.
@@ -16,8 +16,9 @@ constexpr uint32_t kCodePointMask = 0xFFFFFF;  // above it: the combining class
 
 class Nfc {
  public:
-  explicit Nfc(const TokenizerView& view)
-      : pages_(view.Table<uint16_t>(kTableNfcPages)),
+  Nfc(const TokenizerView& view, bool compose)
+      : compose_(compose),
+        pages_(view.Table<uint16_t>(kTableNfcPages)),
         index_(view.Table<uint16_t>(kTableNfcIndex)),
         entries_(view.Table<NfcEntry>(kTableNfcEntries)),
         decomposed_(view.Table<uint32_t>(kTableNfcDecomposed)),
@@ -81,6 +82,13 @@ class Nfc {
     return found != pairs_.end() && found->first == a && found->second == b ? found->composed : 0;
   }
 
+  // Nothing before this character and nothing behind it changes it.
+  bool IsInert(const NfcEntry& entry, uint32_t cp) const {
+    if (entry.ccc != 0) return false;
+    if (compose_) return (entry.flags & (kNfcYes | kNfcSecond)) == kNfcYes;
+    return entry.n_decomposed == 0 && cp - kHangulS >= kHangulLs * kHangulVs * kHangulTs;
+  }
+
   // [p, end) -> out, through work. Returns the end of what was written.
   uint8_t* Run(const uint8_t* p, const uint8_t* end, uint8_t* out, uint32_t* work,
                uint64_t half) const {
@@ -107,7 +115,7 @@ class Nfc {
     for (uint64_t i = 0; i < n; ++i) {
       const uint32_t c = work[i] & kCodePointMask;
       const int ccc = static_cast<int>(work[i] >> 24);
-      if (has_starter && previous_class < ccc) {
+      if (compose_ && has_starter && previous_class < ccc) {
         if (const uint32_t composed = Compose(work[starter], c)) {
           work[starter] = composed;
           continue;
@@ -127,6 +135,7 @@ class Nfc {
   }
 
  private:
+  const bool compose_;
   const uint16_t* pages_;
   const uint16_t* index_;
   const NfcEntry* entries_;
@@ -136,9 +145,12 @@ class Nfc {
 
 }  // namespace
 
-uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t n, uint8_t* out,
-                      uint32_t* work, const uint8_t** mask, uint8_t* out_mask) {
-  const Nfc nfc(view);
+uint64_t NormalizeForm(const TokenizerView& view, uint32_t kind, const uint8_t** text, uint64_t n,
+                       uint8_t* out, uint32_t* work, const uint8_t** mask, uint8_t* out_mask) {
+  const Nfc nfc(view, kind == kNormNfc || kind == kNormNfkc);
+  // Characters of a decomposition per byte: half of `work` for it, half for ordering.
+  const bool compatible = kind == kNormNfkc || kind == kNormNfkd;
+  const uint64_t half = compatible ? n * 6 : (n * 3 + 1) / 2;
   const uint8_t* const begin = *text;
   const uint8_t* const end = begin + n;
   const uint8_t* copied = begin;   // the text before it is in `out`, or nothing is yet
@@ -159,7 +171,7 @@ uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t 
     }
     const Utf8Char c = DecodeUtf8(p, end);
     const NfcEntry& entry = nfc.Entry(c.code_point);
-    if (entry.ccc == 0 && (entry.flags & (kNfcYes | kNfcSecond)) == kNfcYes) {
+    if (nfc.IsInert(entry, c.code_point)) {
       starter = p;
       p += c.bytes;
       continue;
@@ -168,12 +180,11 @@ uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t 
     while (stop < end) {
       const Utf8Char d = DecodeUtf8(stop, end);
       const NfcEntry& e = nfc.Entry(d.code_point);
-      if (e.ccc == 0 && (e.flags & (kNfcYes | kNfcSecond)) == kNfcYes) break;
+      if (nfc.IsInert(e, d.code_point)) break;
       stop += d.bytes;
     }
     copy_until(starter);
-    // A decomposition has at most 1.5 characters a byte: half of `work` for it, half for ordering.
-    uint8_t* const run_end = nfc.Run(starter, stop, o, work, (n * 3 + 1) / 2);
+    uint8_t* const run_end = nfc.Run(starter, stop, o, work, half);
     if (mask != nullptr) {
       const bool any = std::any_of(*mask + (starter - begin), *mask + (stop - begin),
                                    [](uint8_t m) { return m != 0; });

@@ -14,6 +14,7 @@ void Splitter::Begin(const TokenizerView& view, const PreTokenizerStage& stage,
   transitions_ = view.Table<uint16_t>(kTableTransitions) + stage.transitions;
   class_pages_ = view.Table<uint16_t>(kTableClassPages);
   classes_ = view.Table<uint8_t>(kTableClasses);
+  byte_classes_ = stage.kind == kStageSplitBytes ? view.Table<uint8_t>(kTableByteClasses) : nullptr;
   columns_ = view.header().n_classes + 1;
   behavior_ = stage.behavior;
   invert_ = stage.invert != 0;
@@ -33,6 +34,8 @@ const uint8_t* Splitter::MatchAt(const uint8_t* p) {
     uint32_t cls, bytes = 1;
     if (p == end_) {
       cls = columns_ - 1;
+    } else if (byte_classes_ != nullptr) {
+      cls = byte_classes_[*p];
     } else if (*p < 0x80) {
       cls = classes_[class_pages_[0] * 256u + *p];
     } else {
@@ -65,7 +68,7 @@ bool Splitter::NextElement(Element* element) {
     match_end_ = nullptr;
     while (match_begin_ < end_ && (match_end_ = MatchAt(match_begin_)) == nullptr) {
       if (exhausted_) return false;
-      match_begin_ += DecodeUtf8(match_begin_, end_).bytes;
+      match_begin_ += byte_classes_ != nullptr ? 1 : DecodeUtf8(match_begin_, end_).bytes;
     }
     has_match_ = match_begin_ < end_;
     if (position_ < match_begin_) {

@@ -22,7 +22,6 @@ class Splitter {
   bool Next(TextPiece* piece);
   bool exhausted() const { return exhausted_; }
 
- private:
   // A stretch of the text that is a match or lies between matches.
   struct Element {
     const uint8_t* begin;
@@ -30,12 +29,15 @@ class Splitter {
     bool is_match;
   };
   bool NextElement(Element* element);
+
+ private:
   bool PeekElement(Element* element);
   const uint8_t* MatchAt(const uint8_t* p);
 
   const uint16_t* transitions_;
   const uint16_t* class_pages_;
   const uint8_t* classes_;
+  const uint8_t* byte_classes_;  // null: the text is read as characters
   uint32_t columns_;
   uint32_t behavior_;
   bool invert_;

@@ -18,11 +18,17 @@ class TokenizerView {
 
   const TokenizerHeader& header() const { return *reinterpret_cast<const TokenizerHeader*>(blob_); }
   bool Has(uint32_t flag) const { return (header().flags & flag) != 0; }
+  TokenizerTable Place(uint32_t id) const {
+    if (id < kTokenizerTables) return header().tables[id];
+    const TokenizerTable& more = header().more_tables;
+    if (id - kTokenizerTables >= more.count) return {0, 0};
+    return reinterpret_cast<const TokenizerTable*>(blob_ + more.offset)[id - kTokenizerTables];
+  }
   template <typename T>
   const T* Table(uint32_t id) const {
-    return reinterpret_cast<const T*>(blob_ + header().tables[id].offset);
+    return reinterpret_cast<const T*>(blob_ + Place(id).offset);
   }
-  uint32_t Count(uint32_t id) const { return header().tables[id].count; }
+  uint32_t Count(uint32_t id) const { return Place(id).count; }
   template <typename T>
   std::span<const T> Span(uint32_t id) const {
     return {Table<T>(id), Count(id)};
@@ -78,6 +84,24 @@ class TokenizerView {
   const uint8_t* blob_;
 };
 
+// Walks a trie whose slots are checked: every base leaves room for any byte.
+class TrieWalk {
+ public:
+  TrieWalk(const TrieSlot* slots, uint32_t at = 0) : slots_(slots), at_(at) {}
+  // False: no key goes on with this byte.
+  bool Step(uint8_t byte) {
+    const uint32_t next = slots_[at_].base + byte;
+    if (slots_[next].check != at_) return false;
+    at_ = next;
+    return true;
+  }
+  uint32_t value() const { return slots_[at_].value; }
+
+ private:
+  const TrieSlot* slots_;
+  uint32_t at_;
+};
+
 // Where the parts of Encode's work area lie, for a text of a given length.
 struct EncodeLayout {
   uint64_t sanitized = 0;                    // bytes each
@@ -94,12 +118,13 @@ inline constexpr uint64_t kSymbolBytes =
 // All of the block, once: header, offsets, indices, lengths, bounds on growth and on probes.
 Status CheckTokenizer(std::span<const uint8_t> blob);
 
-// Normalization form C. The text is well-formed. Gives the text itself where nothing changes, else
-// `out`. `work`: 3 u32 for each byte of text. Returns the length. `mask`: null, or a byte for each
+// A normalization form, by the step's kind. The text is well-formed. Gives the text itself where
+// nothing changes, else `out`. `work`: 3 u32 for each byte of text, 12 with compatibility. Returns the length. `mask`: null, or a byte for each
 // byte of text, to be carried along in `out_mask`: what comes of several bytes has it if one of
 // them has.
-uint64_t NormalizeNfc(const TokenizerView& view, const uint8_t** text, uint64_t n, uint8_t* out,
-                      uint32_t* work, const uint8_t** mask = nullptr, uint8_t* out_mask = nullptr);
+uint64_t NormalizeForm(const TokenizerView& view, uint32_t kind, const uint8_t** text, uint64_t n,
+                       uint8_t* out, uint32_t* work, const uint8_t** mask = nullptr,
+                       uint8_t* out_mask = nullptr);
 
 }  // namespace samara
 

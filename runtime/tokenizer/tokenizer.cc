@@ -141,7 +141,9 @@ Status Tokenizer::DecodeOne(int32_t id, bool special, DecodeState* state, char* 
     Flush(true, &next, &sink);
     if (view.Has(kFlagDecodeJoinSpace) && next.started)
       sink.Put(reinterpret_cast<const uint8_t*>(" "), 1);
-    if (view.Has(kFlagDecodeFirstToken) && !next.started) {
+    if (view.Has(kFlagDecodeFirstKey) && !next.started) {
+      sink.Put(view.Key(index).data(), view.Key(index).size());
+    } else if (view.Has(kFlagDecodeFirstToken) && !next.started) {
       const std::span<const uint8_t> key = view.Key(index);
       const uint8_t* const marker = view.String(h.marker_offset);
       for (size_t i = 0; i < key.size();) {
@@ -156,7 +158,8 @@ Status Tokenizer::DecodeOne(int32_t id, bool special, DecodeState* state, char* 
     }
   }
   // Here the first token is the first token, also when it has no text.
-  if (view.Has(kFlagDecodeJoinSpace | kFlagDecodeFirstToken)) next.started = true;
+  if (view.Has(kFlagDecodeJoinSpace | kFlagDecodeFirstToken | kFlagDecodeFirstKey))
+    next.started = true;
   if (sink.full()) {
     return ResourceExhausted("text of token %d has %" PRIu64 " bytes, there is room for %" PRIu64,
                              id, sink.written(), capacity);

@@ -47,8 +47,9 @@ void CheckGolden(const std::string& name, const std::string& path) {
 }
 
 TEST_CASE("ids equal the goldens") {
-  for (const char* name : {"gpt2", "llama3", "qwen2", "cased", "staged", "added", "sentencepiece",
-                           "metaspace", "words"}) {
+  for (const char* name :
+       {"gpt2", "llama3", "qwen2", "cased", "staged", "added", "sentencepiece", "metaspace",
+        "words", "falcon", "unigram", "unigram_plain", "wordpiece", "wordpiece_cased"}) {
     CAPTURE(name);
     CheckGolden(name, DataPath(std::string(name) + ".json"));
   }

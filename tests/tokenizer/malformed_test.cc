@@ -65,32 +65,31 @@ TEST_CASE("malformed tokenizer files") {
        "continuing_subword_prefix"},
       {"word suffix", {.model = R"(,"end_of_word_suffix":"</w>")"}, "end_of_word_suffix"},
       {"normalizer",
-       {.normalizer = R"({"type":"Lowercase"})"},
-       "normalizer \"Lowercase\" is not supported"},
+       {.normalizer = R"({"type":"Rot13"})"},
+       "normalizer \"Rot13\" is not supported"},
       {"normalizer in a sequence",
-       {.normalizer =
-            R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"StripAccents"}]})"},
-       "field normalizer.normalizers[1]: normalizer \"StripAccents\""},
+       {.normalizer = R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Rot13"}]})"},
+       "field normalizer.normalizers[1]: normalizer \"Rot13\""},
       {"normalizer of no type", {.normalizer = "{}"}, "normalizer"},
       {"empty replacement",
        {.normalizer = R"({"type":"Replace","pattern":{"String":""},"content":"x"})"},
        "pattern"},
       {"replacement by pattern",
-       {.normalizer = R"({"type":"Replace","pattern":{"Regex":"a+"},"content":"x"})"},
-       "a regular expression"},
+       {.normalizer = R"({"type":"Replace","pattern":{"Regex":"(a)\\1"},"content":"x"})"},
+       "cannot be compiled"},
       {"text that grows without measure",
        {.normalizer = R"({"type":"Replace","pattern":{"String":"a"},"content":")" +
                       std::string(300, 'x') + "\"}"},
        "more than 256 times as long"},
       {"pre-tokenizer",
-       {.pre_tokenizer = R"({"type":"BertPreTokenizer"})"},
-       "pre-tokenizer \"BertPreTokenizer\""},
+       {.pre_tokenizer = R"({"type":"UnicodeScripts"})"},
+       "pre-tokenizer \"UnicodeScripts\""},
       {"behavior",
        {.pre_tokenizer = R"({"type":"Split","pattern":{"String":"a"},"behavior":"Sideways"})"},
        "behavior is \"Sideways\""},
       {"something behind ByteLevel",
        {.pre_tokenizer =
-            R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits"}]})",
+            R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Whitespace"}]})",
         .decoder = R"({"type":"ByteLevel"})"},
        "behind ByteLevel"},
       {"ByteLevel without its decoder",
@@ -129,8 +128,8 @@ TEST_CASE("malformed tokenizer files") {
   }
 }
 
-TEST_CASE("models that are no BPE are refused by name") {
-  for (const char* type : {"Unigram", "WordPiece", "WordLevel"}) {
+TEST_CASE("models of another kind are refused by name") {
+  for (const char* type : {"WordLevel", "Magic"}) {
     const auto blob =
         CompileText(std::string(R"({"model":{"type":")") + type + R"(","vocab":[]}})");
     REQUIRE(!blob.ok());

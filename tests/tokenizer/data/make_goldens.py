@@ -2,7 +2,9 @@
 """Makes the tokenizer goldens: corpus.txt, NAME.json (small trained tokenizers), NAME.hashes.
 
 Needs `pip install tokenizers==0.23.3` in an environment of its own; tests never run this script.
-  python tests/tokenizer/data/make_goldens.py [NAME=TOKENIZER.json ...]
+  python tests/tokenizer/data/make_goldens.py [NAME=TOKENIZER.json ...] [NAME ...]
+
+Each NAME makes that one only, and leaves the corpus and the others as they are.
 
 Each NAME=TOKENIZER.json makes NAME.hashes only, for a tokenizer that is not committed (stories260k).
 
@@ -13,6 +15,7 @@ NAME.hashes     a line per text: FNV-1a-64 over the ids as little-endian i32, fi
 """
 import collections
 import json
+import math
 import os
 import random
 import struct
@@ -205,6 +208,54 @@ def make_tokenizers(lines):
     tk.train_from_iterator(limited(lines, 150), trainers.BpeTrainer(vocab_size=900, show_progress=False, special_tokens=["<unk>", "<s>"]))
     yield "words", tk
 
+    tk = byte_level(lines, None, 1000)
+    tk.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(add_prefix_space=False),
+        pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")])
+    tk.add_special_tokens([">>TITLE<<", "<|endoftext|>"])
+    yield "falcon", tk
+
+    tk = unigram(limited(lines, 300), 900, byte_fallback=True)
+    tk.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    tk.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    tk.decoder = decoders.Metaspace(prepend_scheme="always")
+    template(tk, [], ["</s>"])
+    yield "unigram", tk
+
+    tk = unigram(limited(lines, 200), 700, byte_fallback=False)
+    tk.normalizer = normalizers.Sequence([
+        normalizers.Nmt(), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Strip()])
+    tk.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    tk.decoder = decoders.Metaspace(prepend_scheme="first")
+    yield "unigram_plain", tk
+
+    for name, options in (("wordpiece", dict(lowercase=True)), ("wordpiece_cased", dict(lowercase=False))):
+        tk = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=30))
+        tk.normalizer = normalizers.BertNormalizer(**options)
+        tk.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tk.train_from_iterator(limited(lines, 400), trainers.WordPieceTrainer(
+            vocab_size=1000, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+        tk.decoder = decoders.WordPiece(cleanup=options["lowercase"])
+        template(tk, ["[CLS]"], ["[SEP]"])
+        yield name, tk
+
+
+def unigram(lines, vocab_size, byte_fallback):
+    """A vocabulary of frequent pieces of words, with scores: the library's own trainer is not deterministic."""
+    words = collections.Counter(("▁" + w) for line in lines for w in line.split(" ") if w)
+    pieces = collections.Counter()
+    for word, n in words.items():
+        for i in range(len(word)):
+            for j in range(i + 1, min(i + 8, len(word)) + 1):
+                pieces[word[i:j]] += n * (j - i)
+    bytes_ = ["<0x%02X>" % b for b in range(256)] if byte_fallback else []
+    chosen = sorted(pieces, key=lambda p: (len(p) > 1, -pieces[p], p))[: vocab_size]
+    scores = [[t, 0.0] for t in ["<unk>", "<s>", "</s>"] + bytes_]
+    scores += [[p, round(math.log(pieces[p] / sum(pieces.values())), 6)] for p in chosen]
+    tk = Tokenizer(models.Unigram([tuple(s) for s in scores], unk_id=0, byte_fallback=byte_fallback))
+    tk.add_special_tokens(["<unk>", "<s>", "</s>"])
+    return tk
+
 
 def fnv(data, h=0xCBF29CE484222325):
     for b in data:
@@ -229,9 +280,12 @@ def write_hashes(name, path, lines):
 
 def main():
     lines = make_lines()
-    with open(os.path.join(HERE, "corpus.txt"), "w", encoding="utf-8", newline="\n") as f:
-        f.writelines(escape(line) + "\n" for line in lines)
+    only = [a for a in sys.argv[1:] if "=" not in a]
+    if not only:
+        write_corpus(lines)
     for name, tk in make_tokenizers(lines):
+        if only and name not in only:
+            continue
         path = os.path.join(HERE, name + ".json")
         data = json.loads(tk.to_str())
         with open(path, "w", encoding="utf-8", newline="\n") as f:
@@ -240,7 +294,13 @@ def main():
         write_hashes(name, path, lines)
         print(name, tk.get_vocab_size(), os.path.getsize(path))
     for argument in sys.argv[1:]:
-        write_hashes(*argument.split("=", 1), lines)
+        if "=" in argument:
+            write_hashes(*argument.split("=", 1), lines)
+
+
+def write_corpus(lines):
+    with open(os.path.join(HERE, "corpus.txt"), "w", encoding="utf-8", newline="\n") as f:
+        f.writelines(escape(line) + "\n" for line in lines)
 
 
 if __name__ == "__main__":
