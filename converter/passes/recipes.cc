@@ -23,16 +23,17 @@ class RoleFinder {
       const Op& op = graph_.ops[i];
       if (op.code == OpCode::kGather) Mark(op.inputs[0], Role::kEmbedding, 0);
       if (op.code == OpCode::kStateWrite) {
-        MarkSources(op.inputs[0], op.Int(AttrKey::kPart) == 0 ? Role::kKey : Role::kValue);
+        MarkSources(op.inputs[0], op.Int(AttrKey::kPart) == 0 ? Role::kKey : Role::kValue,
+                    roles_.layers);
       } else if (op.code == OpCode::kAttention) {
-        MarkSources(op.inputs[0], Role::kQuery);
+        MarkSources(op.inputs[0], Role::kQuery, roles_.layers);
         if (roles_.layers == 0 && op.Int(AttrKey::kKvHeads) > 0) {
           roles_.queries_per_key =
               static_cast<int>(op.Int(AttrKey::kHeads) / op.Int(AttrKey::kKvHeads));
         }
         ++roles_.layers;
       } else if (op.code == OpCode::kGlu || op.code == OpCode::kActivate) {
-        MarkSources(op.inputs[0], Role::kGateUp);
+        MarkSources(op.inputs[0], Role::kGateUp, roles_.layers - 1);
       } else if (IsProduct(op)) {
         const Op* source = SourceOf(op.inputs[0]);
         if (source == nullptr) continue;
@@ -43,7 +44,8 @@ class RoleFinder {
       }
     }
     for (const GraphOutput& output : graph_.outputs) {
-      if (output.role == OutputRole::kLogits) MarkSources(output.value, Role::kOutput);
+      if (output.role == OutputRole::kLogits)
+        MarkSources(output.value, Role::kOutput, roles_.layers);
     }
     return std::move(roles_);
   }
@@ -80,13 +82,13 @@ class RoleFinder {
   }
 
   // The matrices of the products that a value is made of.
-  void MarkSources(ValueId id, Role role) {
+  void MarkSources(ValueId id, Role role, int layer) {
     const Op* source = SourceOf(id);
     if (source == nullptr) return;
     if (IsProduct(*source)) {
-      Mark(source->inputs[1], role, roles_.layers);
+      Mark(source->inputs[1], role, layer);
     } else if (source->code == OpCode::kConcat) {
-      for (const ValueId input : source->inputs) MarkSources(input, role);
+      for (const ValueId input : source->inputs) MarkSources(input, role, layer);
     }
   }
 
@@ -107,10 +109,10 @@ struct RecipeInfo {
   DType base;
 };
 constexpr RecipeInfo kRecipes[] = {
-    {"q2_k_m", Recipe::kQ2_K, DType::kQ2_K},     {"q3_k_s", Recipe::kQ3_K_S, DType::kQ3_K},
-    {"q3_k_m", Recipe::kQ3_K_M, DType::kQ3_K},   {"q3_k_l", Recipe::kQ3_K_L, DType::kQ3_K},
-    {"q4_k_s", Recipe::kQ4_K_S, DType::kQ4_K},   {"q4_k_m", Recipe::kQ4_K_M, DType::kQ4_K},
-    {"q5_k_s", Recipe::kQ5_K_S, DType::kQ5_K},   {"q5_k_m", Recipe::kQ5_K_M, DType::kQ5_K},
+    {"q2_k_m", Recipe::kQ2_K, DType::kQ2_K},   {"q3_k_s", Recipe::kQ3_K_S, DType::kQ3_K},
+    {"q3_k_m", Recipe::kQ3_K_M, DType::kQ3_K}, {"q3_k_l", Recipe::kQ3_K_L, DType::kQ3_K},
+    {"q4_k_s", Recipe::kQ4_K_S, DType::kQ4_K}, {"q4_k_m", Recipe::kQ4_K_M, DType::kQ4_K},
+    {"q5_k_s", Recipe::kQ5_K_S, DType::kQ5_K}, {"q5_k_m", Recipe::kQ5_K_M, DType::kQ5_K},
 };
 
 DType RecipeType(const QuantChoice& choice, const WeightRole& weight, const GraphRoles& graph) {

@@ -90,10 +90,10 @@ TEST_CASE("convert: every weight's values, for every type and family") {
     WriteCheckpoint(dir / "m", c);
     const StatusOr<Checkpoint> checkpoint = Checkpoint::Open(dir / "m");
     REQUIRE(checkpoint.ok());
-    for (const DType quant : {DType::kInvalid, DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0,
-                              DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ2_K,
-                              DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
-                              DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4}) {
+    for (const DType quant :
+         {DType::kInvalid, DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
+          DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,
+          DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4}) {
       CAPTURE(std::string(family));
       CAPTURE(std::string(DTypeName(quant)));
       const StatusOr<ConvertSummary> summary = Convert(Options(dir, quant));
@@ -244,9 +244,10 @@ TEST_CASE("convert: sources that are refused") {
   };
   const Case cases[] = {
       {replace(""), "no such file or directory", StatusCode::kNotFound},
-      {replace("GGUF\3 and more"), "got a GGUF file", StatusCode::kUnsupported},
+      {replace("GGUF\3 and more"), "got GGUF version", StatusCode::kUnsupported},
       {replace("SAMARA\r\nmore"), "got a Samara package", StatusCode::kUnsupported},
-      {replace("anything else"), "got a file, wanted a directory", StatusCode::kInvalidArgument},
+      {replace("anything else"), "got a file, wanted a GGUF file or a directory",
+       StatusCode::kInvalidArgument},
       {remove("config.json"), "config.json: no such file", StatusCode::kNotFound},
       {remove("tokenizer.json"), "tokenizer.json: no such file", StatusCode::kNotFound},
       {remove("model.safetensors"), "no model.safetensors or model.safetensors.index.json",
@@ -255,7 +256,7 @@ TEST_CASE("convert: sources that are refused") {
        "\"pytorch_model.bin\": got pickled weights", StatusCode::kUnsupported},
       {write("model.safetensors", "consolidated.00.pth", "PK"),
        "\"consolidated.00.pth\": got pickled weights", StatusCode::kUnsupported},
-      {write("model.safetensors", "x.gguf", "GGUF"), "\"x.gguf\": got a GGUF file",
+      {write("model.safetensors", "x.gguf", "GGUF"), "\"x.gguf\": got a directory with a GGUF file",
        StatusCode::kUnsupported},
       {write("model.safetensors", "adapter_config.json", "{}"), "got a LoRA adapter",
        StatusCode::kUnsupported},

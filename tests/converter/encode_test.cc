@@ -133,8 +133,10 @@ TEST_CASE("importance lowers the error that it weighs") {
   const std::vector<float> importance = Importance(x.size(), 3);
   for (const DType dtype : kCodeTypes) {
     CAPTURE(std::string(DTypeName(dtype)));
+    // A power of two leaves few scales to choose from.
+    const double most = dtype == DType::kMXFP4 ? 1.0 : 0.98;
     CHECK(Error(dtype, x, importance, importance.data()) <
-          0.98 * Error(dtype, x, importance, nullptr));
+          most * Error(dtype, x, importance, nullptr));
   }
 }
 

@@ -112,9 +112,9 @@ TEST_CASE("single tensors can have their own type") {
     if (naive.model.package.weights[i].is_vector || naive.model.plans[i].pieces.empty()) continue;
     const std::string& name = naive.model.plans[i].pieces[0].tensor->name;
     const bool down = name.find("down") != std::string::npos;
-    const DType want = !down                                            ? DType::kQ4_K
+    const DType want = !down                                         ? DType::kQ4_K
                        : name.find("layers.1.") != std::string::npos ? DType::kQ8_0
-                                                                        : DType::kQ6_K;
+                                                                     : DType::kQ6_K;
     CHECK(naive.model.package.weights[i].dtype == want);
     checked += down;
   }
