@@ -93,7 +93,7 @@ float DotQuantized(DType dtype, const uint8_t* row, uint64_t block_bytes,
     for (int64_t k = 0; k < kBlock; ++k) i += w.q[k] * a.q[k];
     acc = std::fma(w.d * a.d, static_cast<float>(i), acc);
     if (dtype == DType::kQ4_1 || dtype == DType::kQ5_1) {
-      acc = std::fma(w.m * a.d, static_cast<float>(a.sums[0] + a.sums[1]), acc);
+      acc = std::fma(w.m, a.d * static_cast<float>(a.sums[0] + a.sums[1]), acc);
     }
   }
   return acc;
@@ -120,7 +120,7 @@ float DotCodes(const CodeForm& form, const uint8_t* row, const ActivationBlock* 
       acc = std::fma(SubScale(form, codes, sub) * a.d, static_cast<float>(i), acc);
       if (form.minimum) {
         const int32_t sum = form.sub == 32 ? a.sums[0] + a.sums[1] : a.sums[begin / 16];
-        acc = std::fma(SubOffset(form, codes, sub) * a.d, static_cast<float>(sum), acc);
+        acc = std::fma(SubOffset(form, codes, sub), a.d * static_cast<float>(sum), acc);
       }
     }
   }

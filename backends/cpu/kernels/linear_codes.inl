@@ -29,8 +29,7 @@ struct FiveBits {
 // Less 16, as signed bytes: the fifth bit, turned over, is copied to the sign and above.
 struct SignedFiveBits : FiveBits {
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
-    return OrBytes(Nibbles::Part(w + 64, h, g),
-                   HighOnes(~LoadBits(w + 8 * (4 * h + g))));
+    return OrBytes(Nibbles::Part(w + 64, h, g), HighOnes(~LoadBits(w + 8 * (4 * h + g))));
   }
 };
 struct SixBits {
@@ -63,8 +62,7 @@ struct Iq4Nibbles : Nibbles {
 };
 struct Fp4Nibbles : Nibbles {
   static SAMARA_INLINE I8x64 Part(const uint8_t* w, int h, int g) {
-    static constexpr int8_t kTable[16] = {0, 1,  2,  3,  4,  6,  8,  12,
-                                          0, -1, -2, -3, -4, -6, -8, -12};
+    static constexpr int8_t kTable[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     return Lookup(kTable, Nibbles::Part(w, h, g));
   }
 };
@@ -201,22 +199,28 @@ using WideMinimum = CodesForm<Bytes, Dot5, false, false, true>;
 using WideHalved = CodesForm<Bytes, Dot6, false, true, false>;
 using WideHalvedMinimum = CodesForm<Bytes, Dot4, false, true, true>;
 using WideSigned = CodesForm<Bytes, Dot8, true, false, false>;
-using CodecQ4_1 = CodesCodec<0, CodesForm<Nibbles, Dot4, false, false, true>, Q41Scales, WideMinimum>;
+using CodecQ4_1 =
+    CodesCodec<0, CodesForm<Nibbles, Dot4, false, false, true>, Q41Scales, WideMinimum>;
 using CodecQ5_0 =
     CodesCodec<1, CodesForm<SignedFiveBits, Dot8, true, false, false>, PairScales, WideSigned>;
-using CodecQ5_1 = CodesCodec<2, CodesForm<FiveBits, Dot5, false, false, true>, Q41Scales, WideMinimum>;
+using CodecQ5_1 =
+    CodesCodec<2, CodesForm<FiveBits, Dot5, false, false, true>, Q41Scales, WideMinimum>;
 using CodecQ2_K =
     CodesCodec<3, CodesForm<TwoBits, Dot4, false, true, true>, Q2Scales, WideHalvedMinimum>;
-using CodecQ3_K = CodesCodec<4, CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved, 4>;
-using CodecQ4_K = CodesCodec<5, CodesForm<Nibbles, Dot4, false, false, true>, MinimumScales, WideMinimum>;
+using CodecQ3_K =
+    CodesCodec<4, CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved, 4>;
+using CodecQ4_K =
+    CodesCodec<5, CodesForm<Nibbles, Dot4, false, false, true>, MinimumScales, WideMinimum>;
 using CodecQ5_K =
     CodesCodec<6, CodesForm<FiveBits, Dot5, false, false, true>, MinimumScales, WideMinimum>;
-using CodecQ6_K = CodesCodec<7, CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved, 32>;
+using CodecQ6_K =
+    CodesCodec<7, CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved, 32>;
 using CodecIQ4_NL =
     CodesCodec<8, CodesForm<Iq4Nibbles, Dot8, true, false, false>, PairScales, WideSigned>;
 using CodecIQ4_XS =
     CodesCodec<9, CodesForm<Iq4Nibbles, Dot8, true, false, false>, Iq4XsScales, WideSigned>;
-using CodecMXFP4 = CodesCodec<10, CodesForm<Fp4Nibbles, Dot8, true, false, false>, Fp4Scales, WideSigned>;
+using CodecMXFP4 =
+    CodesCodec<10, CodesForm<Fp4Nibbles, Dot8, true, false, false>, Fp4Scales, WideSigned>;
 
 // --- one block
 
@@ -226,15 +230,9 @@ SAMARA_INLINE int32_t HalfSum(int32_t sums, int half) {
 
 // Integer dots of a half of a block, or of both (2): the bodies of 16 rows at w[v] times kT tokens.
 template <typename C, int kV, int kT>
-SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t width, const int8_t* q,
-                             const int32_t* sums, int32_t bias, I32x16 (&out)[kV][kT]) {
+SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t width,
+                             const int8_t* q, const int32_t* start, I32x16 (&out)[kV][kT]) {
   constexpr int kHalves = C::kHalved ? 1 : 2;
-  int32_t start[kT];
-  for (int t = 0; t < kT; ++t) {
-    start[t] = C::kSigned                 ? (kOffset8 != 0 ? sums[t] : 0)
-               : C::kHalved && !C::kMinimum ? -bias * HalfSum(sums[t], half)
-                                            : 0;
-  }
 #if defined(__ARM_FEATURE_MATMUL_INT8)
   if constexpr (kV == 1 && kT % 2 == 0) {
     DotPair dot[kT / 2];
@@ -242,7 +240,8 @@ SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t w
     SAMARA_UNROLL for (int g = 0; g < 4; g += 2) {
       for (int own = 0; own < kHalves; ++own) {
         const int h = C::kHalved ? half : own;
-        const WeightPairs pairs = PairGroups(C::Body::Part(w[0], h, g), C::Body::Part(w[0], h, g + 1));
+        const WeightPairs pairs =
+            PairGroups(C::Body::Part(w[0], h, g), C::Body::Part(w[0], h, g + 1));
         const int8_t* tokens = q + static_cast<uint64_t>(4 * h + g) * width * 4;
         for (int t = 0; t < kT; t += 2) dot[t / 2].Add(pairs, tokens + t * 8);
       }
@@ -278,7 +277,7 @@ SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t w
       }
     }
   };
-  if constexpr (C::Body::kShifted) {
+  if constexpr (C::Body::kShifted || kV * kT > 8) {
     SAMARA_UNROLL for (int g = 0; g < 4; ++g) add(g);
   } else {
     _Pragma("GCC unroll 1") for (int g = 0; g < 4; ++g) add(g);
@@ -290,27 +289,38 @@ SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t w
 
 // One sub-block into the accumulators.
 template <typename C, int kV, int kT, typename Acc>
-SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
-                            uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
-                            int32_t bias, Acc* acc) {
+SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV],
+                            const float* const (&scales)[kV], uint64_t width, const int8_t* q,
+                            const float* d, const int32_t* sums, int32_t bias, Acc* acc) {
+  // Where the integer dots begin: with the bias's correction.
+  alignas(64) int32_t starts[kT];
+  const int32_t* start = starts;
+  if constexpr (C::kHalved && !C::kMinimum) {
+    for (int t = 0; t < kT; ++t) starts[t] = -bias * HalfSum(sums[t], half);
+  } else if constexpr (C::kSigned && kOffset8 != 0) {
+    start = sums;
+  } else {
+    for (int t = 0; t < kT; ++t) starts[t] = 0;
+  }
   I32x16 ints[kV][kT];
-  CodesDots<C, kV, kT>(half, w, width, q, sums, bias, ints);
+  CodesDots<C, kV, kT>(half, w, width, q, start, ints);
   acc->NextBlock();
   for (int v = 0; v < kV; ++v) {
     const float* own = scales[v] + (half == 1 ? (C::kMinimum ? 32 : 16) : 0);
     const F32x16 s = Load(own);
-    for (int t = 0; t < kT; ++t) acc->AddProduct(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]));
     if constexpr (C::kMinimum) {
       const F32x16 m = Load(own + 16);
       for (int t = 0; t < kT; ++t) {
         float sum;
         if constexpr (C::kHalved) {
-          sum = static_cast<float>(HalfSum(sums[t], half));
+          sum = d[t] * static_cast<float>(HalfSum(sums[t], half));
         } else {
           __builtin_memcpy(&sum, sums + t, 4);
         }
-        acc->AddProduct(v, t, Mul(m, Set(d[t])), Set(sum));
+        acc->AddProducts(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]), m, Set(sum));
       }
+    } else {
+      for (int t = 0; t < kT; ++t) acc->AddProduct(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]));
     }
   }
 }
@@ -396,6 +406,7 @@ struct WideTask {
   const uint8_t* w;
   uint64_t w_stride, n;
   const int8_t* q;
+  const int8_t* next;  // the quants that will be wanted after these, to fetch meanwhile
   const float* d;
   const int32_t* sums;
   uint64_t width;
@@ -408,6 +419,7 @@ SAMARA_NOINLINE void WideTokens(const WideTask& task) {
   const uint64_t width = kV == 2 ? kT : task.width, stride = kV == 2 ? 2 : task.stride;
   for (uint64_t t = 0; t < width; t += kT) {
     const int8_t* q = task.q + t * kInt8TokenBytes;
+    const int8_t* next = task.next + t * task.n * 32;
     const float* d = task.d + t;
     const int32_t* sums = task.sums + t;
     const uint8_t* w[kV];
@@ -415,6 +427,10 @@ SAMARA_NOINLINE void WideTokens(const WideTask& task) {
     for (int v = 0; v < kV; ++v) w[v] = task.w + static_cast<uint64_t>(v) * task.w_stride;
     Accumulators<kV, kT, kV * kT <= kInt8Kept> acc(task.partial + t * stride * 16, stride);
     for (uint64_t b = 0; b < task.n; ++b) {
+      if constexpr (kV * kT > kInt8Kept) {
+        for (uint64_t line = 0; line < 32 * kT; line += 64) Prefetch(next + line);
+        next += 32 * kT;
+      }
       for (int v = 0; v < kV; ++v) {
         scales[v] = reinterpret_cast<const float*>(w[v]);
         w[v] += Wide::kScales * 64;
@@ -446,7 +462,7 @@ inline constexpr CodesParts kCodesPartsOf = {CodesOneToken<C>, ExpandCodes<C>};
 #endif
 // Q2_K, with four numbers a block, is too rare for forms of several tiles.
 template <typename Wide>
-inline constexpr int kWideVectors = Wide::kHalved && Wide::kMinimum ? 1 : kInt8Vectors;
+inline constexpr int kWideVectors = Wide::kHalved&& Wide::kMinimum ? 1 : kInt8Vectors;
 template <typename C>
 inline constexpr CodesForms kCodesFormsOf = {
 #if defined(SAMARA_CODES_PARTS)
@@ -465,7 +481,7 @@ inline constexpr CodesForms kCodesFormsOf = {
     WideTokens<typename C::Wide, 1, (kFormTokens < 2 ? kFormTokens : 2)>,
     kWideVectors<typename C::Wide>,
     C::kUnit,
-    C::kHeader + C::kUnit * C::Body::kBytes,
+    C::kHeader + C::kUnit* C::Body::kBytes,
     kWideBytes<C>,
     C::kBias,
 };
@@ -483,14 +499,16 @@ SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, ui
   for (uint64_t b = 0; b < blocks; b += kWideBlocks) {
     task.n = blocks - b < kWideBlocks ? blocks - b : kWideBlocks;
     for (uint64_t v = 0; v < vectors; ++v) {
-      forms.parts->expand(args.weights + (tile + v) * args.tile_bytes + b / forms.unit * forms.unit_bytes,
-                   task.n, wide + v * task.w_stride);
+      forms.parts->expand(
+          args.weights + (tile + v) * args.tile_bytes + b / forms.unit * forms.unit_bytes, task.n,
+          wide + v * task.w_stride);
     }
     for (uint64_t t = token_begin; t < token_end;) {
       const uint64_t width = TileWidth(t, token_end);
       float* own = partial + (t - token_begin) * vectors * 16;
       task.w = wide;
       task.q = args.q + (t * blocks + b * width) * 32;
+      task.next = args.q + ((t + width) * blocks + b * width) * 32;
       task.d = args.d + t * blocks + b * width;
       task.sums = args.sums + t * blocks + b * width;
       task.width = width;
@@ -545,8 +563,10 @@ void LinearCodes(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
       LinearCodes<CodecQ3_K>, LinearCodes<CodecQ4_K>, LinearCodes<CodecQ5_K>,                     \
       LinearCodes<CodecQ6_K>, LinearCodes<CodecIQ4_NL>, LinearCodes<CodecIQ4_XS>,                 \
       LinearCodes<CodecMXFP4>
-#define SAMARA_CODES_PARTS_TABLE                                                  \
-  {kCodesPartsOf<CodecQ4_1>, kCodesPartsOf<CodecQ5_0>,   kCodesPartsOf<CodecQ5_1>,   \
-   kCodesPartsOf<CodecQ2_K>, kCodesPartsOf<CodecQ3_K>,   kCodesPartsOf<CodecQ4_K>,   \
-   kCodesPartsOf<CodecQ5_K>, kCodesPartsOf<CodecQ6_K>,   kCodesPartsOf<CodecIQ4_NL>, \
-   kCodesPartsOf<CodecIQ4_XS>, kCodesPartsOf<CodecMXFP4>}
+#define SAMARA_CODES_PARTS_TABLE                                                        \
+  {                                                                                     \
+    kCodesPartsOf<CodecQ4_1>, kCodesPartsOf<CodecQ5_0>, kCodesPartsOf<CodecQ5_1>,       \
+        kCodesPartsOf<CodecQ2_K>, kCodesPartsOf<CodecQ3_K>, kCodesPartsOf<CodecQ4_K>,   \
+        kCodesPartsOf<CodecQ5_K>, kCodesPartsOf<CodecQ6_K>, kCodesPartsOf<CodecIQ4_NL>, \
+        kCodesPartsOf<CodecIQ4_XS>, kCodesPartsOf<CodecMXFP4>                           \
+  }

@@ -119,6 +119,9 @@ struct Accumulators<kV, kT, true> {
   SAMARA_INLINE void AddProduct(int v, int t, F32x16 a, F32x16 b) {
     acc[v][t] = Fma(a, b, acc[v][t]);
   }
+  SAMARA_INLINE void AddProducts(int v, int t, F32x16 a, F32x16 b, F32x16 c, F32x16 d) {
+    acc[v][t] = Fma(c, d, Fma(a, b, acc[v][t]));
+  }
   SAMARA_INLINE void NextBlock() {}
   SAMARA_INLINE void Flush() {
     for (int v = 0; v < kV; ++v) {
@@ -135,6 +138,10 @@ struct Accumulators<kV, kT, false> {
     float* acc = memory + static_cast<uint64_t>(t) * stride + v * 16;
     Store(acc, Fma(a, b, Load(acc)));
   }
+  SAMARA_INLINE void AddProducts(int v, int t, F32x16 a, F32x16 b, F32x16 c, F32x16 d) {
+    float* acc = memory + static_cast<uint64_t>(t) * stride + v * 16;
+    Store(acc, Fma(c, d, Fma(a, b, Load(acc))));
+  }
   SAMARA_INLINE void NextBlock() { SAMARA_OPAQUE(memory); }  // no carrying over in registers
   SAMARA_INLINE void Flush() {}
 };
@@ -143,6 +150,9 @@ struct OneAccumulator {
   F32x16* acc;
   SAMARA_INLINE void NextBlock() {}
   SAMARA_INLINE void AddProduct(int, int, F32x16 a, F32x16 b) { *acc = Fma(a, b, *acc); }
+  SAMARA_INLINE void AddProducts(int, int, F32x16 a, F32x16 b, F32x16 c, F32x16 d) {
+    *acc = Fma(c, d, Fma(a, b, *acc));
+  }
 };
 
 // One block into the accumulators; its scales stand `scales` bytes before the body.

@@ -42,7 +42,7 @@ SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32
 // What `sums` becomes, as a codec's kernel wants it.
 enum class Sums {
   kCorrection,  // the bias's correction of each block's integer dot
-  kFloat,       // the sum itself as a float, for a minimum
+  kFloat,       // scale times sum as a float, for a minimum
   kHalves,      // the sums of both halves, 16 bits each
 };
 SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, uint64_t begin,
@@ -70,7 +70,7 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, 
         PackBlock(low, high, w == 1 ? q : block, d, &sum,
                   form == Sums::kHalves ? &second : nullptr);
         if (form == Sums::kFloat) {
-          const float value = static_cast<float>(sum);
+          const float value = *d * static_cast<float>(sum);
           __builtin_memcpy(sums, &value, 4);
         } else if (form == Sums::kHalves) {
           *sums = ((sum - second) & 0xffff) | second * 65536;
