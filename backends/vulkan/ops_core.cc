@@ -183,7 +183,7 @@ Status Builder::Gather(uint32_t index, const Op& op) {
     d.Push(columns);
     d.Push(out.dims[0]);
     if (tiled) {
-      d.constants.push_back(static_cast<uint32_t>(weight->weight->dtype));
+      d.constants.push_back(FormOf(weight->weight->dtype));
       for (uint32_t word : layout.Words()) d.Push(word);
     }
     SpanElements(&d, out);

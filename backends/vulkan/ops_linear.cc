@@ -198,12 +198,8 @@ Status Builder::Linear(uint32_t index, const Op& op) {
     d.Push(x.dims[0]);
     // Lanes for all chunks of a row, few rounds of the loop where rows are short.
     const uint32_t lanes = layout.chunks > 8 ? 128 : 64;
-    d.constants = {tiles ? 256 : lanes,
-                   static_cast<uint32_t>(weight.dtype),
-                   each,
-                   int8 ? 1u : 0u,
-                   has_bias ? 1u : 0u,
-                   has_residual ? 1u : 0u,
+    d.constants = {tiles ? 256 : lanes, FormOf(weight.dtype), each,
+                   int8 ? 1u : 0u,      has_bias ? 1u : 0u,   has_residual ? 1u : 0u,
                    aligned ? 1u : 0u};
     d.groups[0] = Extent::Of(static_cast<uint32_t>((n + unit - 1) / unit));
     d.groups[1] = Extent::Rows(x.dims[0], tiles ? 16 * each : each);

@@ -73,7 +73,7 @@ struct View {
   }
 };
 
-// Activations as int8 blocks of 32: quants, then a pair (d, sum of the quants) a block.
+// Activations as int8 blocks of 32: quants, then a pair a block: d; the sums of the quants of both halves, 16 bits each.
 struct Int8View {
   uint64_t handle = 0, offset = 0, scales = 0;  // bytes
   uint32_t row_words = 0, row_scales = 0;       // words from one row to the next

@@ -1,12 +1,21 @@
 // Weights as the shaders read them.
 //
-// Row-major F32 (vectors, tables, constants) stays as it is. Every other weight lies in tiles of 16 rows:
-//   quants   [chunks][16 rows][16 bytes]   a chunk: 4 values of F32, 8 of F16 and BF16, 16 of Q8_0, 32 of the others
-//   high     [blocks][16 rows] u32         5-bit types: bit k is bit 4 of value k of the block
-//   scales   [blocks][16 rows] f16 d       Q8_0, Q4_0, Q5_0
-//            [blocks][16 rows] f16 d, m    Q4_1, Q5_1
-// so that 16 lanes read 256 bytes in a row, each 16 bytes of its own row. Word g of a chunk of 4-bit values holds in
-// byte j the values 4g + j (low nibble) and 16 + 4g + j (high nibble). Ends of rows are padded with zeros, and so are rows.
+// Row-major F32 (vectors, tables, constants) stays as it is. Every other weight lies in tiles of 16 rows, so that 16 lanes
+// read whole lines, each its own row. Plain types: [chunks][16 rows][16 bytes]. Quantized ones, in blocks of 32 values,
+// G = 0 .. 7 the group of values 4G + j, byte j of a word:
+//   quants   [blocks][16 rows] of 8 bits: [blocks][2 halves][16 rows][4 words], word g of half h the group 4h + g
+//                              of 4 bits: 4 words, word g the groups g (low nibbles) and 4 + g (high nibbles)
+//                              of 2 bits: 2 words, word h the groups 4h + g from bit 2g of each byte on
+//   high     [blocks][16 rows] 1 bit more: a word, group G in bit G of each byte; 2 bits more: like quants of 2 bits
+//   scales   by the type's rule:
+//     half      [blocks][16 rows] f16 d; with a minimum pairs d, m
+//     exponent  [blocks][16 rows] u8
+//     bytes     [blocks][16 rows][2 halves] u8 codes, scale or scale (low nibble) and minimum; then
+//               [super-blocks][16 rows] f16 d; with a minimum pairs d, m
+//     six bits  [super-blocks][16 rows][4 words]: d, m; nibbles of scales; nibbles of minimums, or of scales of second
+//               halves; 2 high bits of each, from bit 0 and from bit 16 on. With one kind of code only [2 words]: d and,
+//               from bit 16 on, the high bits; nibbles.
+// Ends of rows are padded with zeros, and so are rows.
 #ifndef SAMARA_BACKENDS_VULKAN_WEIGHTS_H_
 #define SAMARA_BACKENDS_VULKAN_WEIGHTS_H_
 
@@ -21,7 +30,7 @@ inline constexpr uint32_t kTileRows = 16;
 
 struct WeightLayout {
   bool tiled = false;
-  uint32_t chunk_values = 0;  // values of a chunk
+  uint32_t chunk_values = 0;  // of a chunk: 16 bytes of a plain type, or a block
   uint32_t chunks = 0;        // of a row
   uint32_t blocks = 0;        // of a row, 0 for plain types
   uint64_t high_at = 0, scales_at = 0;
@@ -35,6 +44,9 @@ struct WeightLayout {
             static_cast<uint32_t>(high_at / 4), static_cast<uint32_t>(scales_at / 4)};
   }
 };
+// What shaders know of a type (shaders/weights.glsl), a specialization constant.
+uint32_t FormOf(DType dtype);
+
 // Pure. A matrix so large that 64 bits overflow has `bytes` UINT64_MAX.
 WeightLayout LayoutOf(const Weight& weight, const WeightPlacement& placement);
 

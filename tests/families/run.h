@@ -21,13 +21,14 @@ inline std::string DataOf(const std::string& name) {
   return SAMARA_SOURCE_DIR "/tests/families/data/" + name;
 }
 
-// An F32 package with its goldens.
-inline ConvertSummary ConvertTo(const std::string& source, const std::string& package) {
+// An F32 package, with its goldens.
+inline ConvertSummary ConvertTo(const std::string& source, const std::string& package,
+                                bool goldens = true) {
   ConvertOptions convert;
   convert.source = source;
   convert.output = package;
   convert.quant = DType::kF32;
-  convert.goldens = MakeGoldens;
+  if (goldens) convert.goldens = MakeGoldens;
   StatusOr<ConvertSummary> summary = Convert(convert);
   REQUIRE_MESSAGE(summary.ok(), std::string(summary.status().message()));
   return *summary;
@@ -51,8 +52,9 @@ struct Logits {
 
 // All logits of `ids`, fed as one prompt and computed in chunks.
 inline Logits Run(const std::string& package, const std::vector<int32_t>& ids, uint32_t chunk,
-                  bool decompose = false, uint32_t n_ctx = 128) {
+                  bool decompose = false, uint32_t n_ctx = 128, const char* backend = nullptr) {
   samara_model_options options = SAMARA_MODEL_OPTIONS_INIT;
+  options.backend = backend;
   options.n_ctx = n_ctx;
   options.n_chunk = chunk;
   options.max_outputs = chunk;

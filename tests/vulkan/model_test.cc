@@ -186,7 +186,8 @@ double MeanDivergence(const Rows& reference, const Rows& rows) {
 
 TEST_CASE("quantized: divergence from the float64 reference, over 1,024 positions") {
   for (DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
-                      DType::kF16, DType::kBF16}) {
+                      DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
+                      DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4, DType::kF16, DType::kBF16}) {
     CAPTURE(std::string(DTypeName(dtype)));
     TinySpec spec;
     spec.dtype = dtype;
@@ -209,10 +210,10 @@ TEST_CASE("quantized: divergence from the float64 reference, over 1,024 position
          {"int8=0", "int8=1,int_dot=0", "int8=1,int_dot=1", "int8=1,fuse=0,tiles=0"}) {
       const bool plain = dtype == DType::kF16 || dtype == DType::kBF16;
       if (plain && std::string(switches) != "int8=0") continue;
-      // The instruction gives the same integers; one type with high bits and minimums tries every path.
+      // The instruction gives the same integers; types with high bits, minimums and scales of halves try every path.
       const bool rare =
           std::string(switches) != "int8=0" && std::string(switches) != "int8=1,int_dot=1";
-      if (rare && dtype != DType::kQ5_1) continue;
+      if (rare && dtype != DType::kQ5_1 && dtype != DType::kQ2_K) continue;
       CAPTURE(std::string(switches));
       const Switches set(switches);
       const double kl = MeanDivergence(reference, AllLogits(file, BackendNamed("vulkan")));

@@ -4,31 +4,26 @@
 
 // out[t] = row rows[t] of a weight in tiles. Push constants: the table's offset, columns, first row of this part, rows of this
 // part, of all; rows' offset and stride; out's offset, stride, columns, index of the number of rows; the tiles' 5.
-layout(constant_id = 1) const uint kType = 5;
-
 layout(set = 0, binding = 1) readonly buffer Table { uint w[]; };
+layout(set = 0, binding = 1) readonly buffer Table4 { uvec4 w4[]; };
 layout(set = 0, binding = 2) readonly buffer Rows { uint rows[]; };
 layout(set = 0, binding = 3) buffer Out { float o[]; };
 #include "weights.glsl"
 
 float Value(Tiles l, uint row, uint k) {
   const uint tile = l.begin + row / 16u * l.words, r = row % 16u;
-  if (kType == kTypeF32) return uintBitsToFloat(w[tile + (k / 4u * 16u + r) * 4u + k % 4u]);
-  if (IsPlain()) {
+  if (kKind == 0u) return uintBitsToFloat(w[tile + (k / 4u * 16u + r) * 4u + k % 4u]);
+  if (!kBlocks) {
     const uint word = w[tile + (k / 8u * 16u + r) * 4u + k % 8u / 2u] >> (16u * (k & 1u));
-    return kType == kTypeBF16 ? uintBitsToFloat(word << 16) : HalfValue(word & 0xffffu);
+    return kKind == 2u ? uintBitsToFloat(word << 16) : HalfValue(word & 0xffffu);
   }
-  const uint block = k / 32u, i = k % 32u;
-  const vec2 scales = Scales(l, tile, block, r);
-  if (kType == kTypeQ8_0) {
-    const uint word = w[tile + (k / 16u * 16u + r) * 4u + k % 16u / 4u];
-    return scales.x * float(bitfieldExtract(int(word), int(8u * (k & 3u)), 8));
-  }
-  const uint word = w[tile + (block * 16u + r) * 4u + i % 16u / 4u];
-  int q = int(word >> (8u * (i & 3u) + (i >= 16u ? 4u : 0u)) & 15u);
-  if (HasHigh()) q |= int(w[tile + l.high + block * 16u + r] >> i & 1u) << 4;
-  precise float value = scales.x * float(q - Bias());
-  if (HasMinimum()) value = value + scales.y;
+  const uint block = k / 32u, g = k % 16u / 4u, half_ = k % 32u / 16u;
+  const vec4 scales = Scales(l, tile, block, r);
+  const uvec2 codes = Codes(LowWords(tile, block, r, g), HighWords(l, tile, block, r), g);
+  const int code = Byte(codes[half_], k & 3u);
+  const int v = kTable != 0u ? TableValue(uint(code)) : code - kBias;
+  precise float value = scales[half_] * float(v);
+  if (kMinimum) value = value + scales[2u + half_];
   return value;
 }
 

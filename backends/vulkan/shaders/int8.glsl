@@ -25,11 +25,14 @@ void Int8Block(uint at, uint t, uint block, uint lane, float value, bool inside)
     q[p[at] + t * p[at + 1u] + block * 8u + i] = word;
   }
   if (i == 8u && inside) {
-    int sum = 0;
-    for (uint j = 0u; j < 32u; ++j) sum += int8_quants[mine * 32u + j];
+    int low = 0, high = 0;
+    for (uint j = 0u; j < 16u; ++j) {
+      low += int8_quants[mine * 32u + j];
+      high += int8_quants[mine * 32u + 16u + j];
+    }
     const uint to = p[at + 2u] + t * p[at + 3u] + block * 2u;
     q[to] = bad ? 0x7fc00000u : floatBitsToUint(d);
-    q[to + 1u] = floatBitsToUint(float(sum));
+    q[to + 1u] = uint(low) & 0xffffu | uint(high) << 16;
   }
   barrier();
 }

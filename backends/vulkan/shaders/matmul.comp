@@ -18,50 +18,42 @@ void PutWeights(uint column, uint row, vec4 v) {
 void LoadWeights(Tiles l, uint block, uint row, uint part_, uint lane_row) {
   const uint tile = l.begin + row / 16u * l.words, r = row % 16u;
   const bool inside = row < (p[15] + 15u) / 16u * 16u;
-  if (kType == kTypeF32) {
+  if (kKind == 0u) {
     [[unroll]] for (uint i = 0u; i < 2u; ++i) {
       const uint c = block * 8u + part_ * 2u + i;
       PutWeights((part_ * 2u + i) * 4u, lane_row,
                  inside && c < l.chunks ? uintBitsToFloat(w4[(tile >> 2) + c * 16u + r]) : vec4(0.0));
     }
-  } else if (IsPlain()) {
+  } else if (!kBlocks) {
     const uint c = block * 4u + part_;
     const uvec4 q = inside && c < l.chunks ? w4[(tile >> 2) + c * 16u + r] : uvec4(0u);
     PutWeights(part_ * 8u, lane_row, PlainHalves(q.x, q.y));
     PutWeights(part_ * 8u + 4u, lane_row, PlainHalves(q.z, q.w));
   } else {
-    vec2 scales = inside ? Scales(l, tile, block, r) : vec2(0.0);
-    uint low, high;
-    uint low_at, high_at;  // first columns of the two words
-    if (kType == kTypeQ8_0) {
-      low_at = part_ * 4u;
-      high_at = 16u + part_ * 4u;
-      low = inside ? w[tile + (block * 32u + r) * 4u + part_] : 0u;
-      high = inside ? w[tile + (block * 32u + 16u + r) * 4u + part_] : 0u;
-    } else {
-      low_at = part_ * 4u;
-      high_at = 16u + part_ * 4u;
-      const uint word = inside ? w[tile + (block * 16u + r) * 4u + part_] : 0u;
-      const uint bits = HasHigh() && inside ? w[tile + l.high + block * 16u + r] : 0u;
-      low = LowQuants(word, bits, part_);
-      high = HighQuants(word, bits, part_);
+    // Group part_ of each half.
+    uvec2 q = uvec2(0u);
+    vec4 scales = vec4(0.0);
+    if (inside) {
+      q = Codes(LowWords(tile, block, r, part_), HighWords(l, tile, block, r), part_);
+      scales = Scales(l, tile, block, r);
     }
+    q = uvec2(Quants(q.x), Quants(q.y));
     if (kInt8 != 0u) {
-      sw[IntAt(part_, lane_row, kPitch)] = uintBitsToFloat(low);
-      sw[IntAt(4u + part_, lane_row, kPitch)] = uintBitsToFloat(high);
-      if (part_ == 0u) {
-        sw[IntAt(8u, lane_row, kPitch)] = scales.x;
-        sw[IntAt(9u, lane_row, kPitch)] = scales.y;
-      }
+      sw[IntAt(part_, lane_row, kPitch)] = uintBitsToFloat(q.x);
+      sw[IntAt(4u + part_, lane_row, kPitch)] = uintBitsToFloat(q.y);
+      sw[IntAt(8u + part_, lane_row, kPitch)] = scales[part_];
     } else {
-      const vec4 bias_ = vec4(float(Bias()));
-      PutWeights(low_at, lane_row, (Bytes(low) - bias_) * scales.x + scales.y);
-      PutWeights(high_at, lane_row, (Bytes(high) - bias_) * scales.x + scales.y);
+      PutWeights(part_ * 4u, lane_row, (Bytes(q.x) - float(kBias)) * scales.x + scales.z);
+      PutWeights(16u + part_ * 4u, lane_row, (Bytes(q.y) - float(kBias)) * scales.y + scales.w);
     }
   }
 }
 
+// A block's sums of products, each of kParts parts with scales of its own.
+const uint kParts = kHalves ? 2u : 1u, kPartGroups = 8u / kParts;
+
 void main() {
+  FillTable();
   const Tiles l = MakeTiles(0u, p[5]);
   const uint lane = gl_LocalInvocationID.x;
   const uint first_row = gl_WorkGroupID.x * kRows, t0 = gl_WorkGroupID.y * kBlockTokens;
@@ -79,9 +71,9 @@ void main() {
             t < n ? x[p[6] + t * p[7] + block * 8u + i % 8u] : 0.0;
       }
       if (lane < kBlockTokens) {
-        const vec2 s = t0 + lane < n ? XScales(t0 + lane, block) : vec2(0.0);
-        sx[IntAt(8u, lane, pitch)] = s.x;
-        sx[IntAt(9u, lane, pitch)] = s.y;
+        const bool inside = t0 + lane < n;
+        sx[IntAt(8u, lane, pitch)] = inside ? XScale(t0 + lane, block) : 0.0;
+        sx[IntAt(9u, lane, pitch)] = inside ? uintBitsToFloat(XSums(t0 + lane, block)) : 0.0;
       }
     } else {
       for (uint i = lane; i < kBlockTokens * 32u; i += gl_WorkGroupSize.x) {
@@ -91,22 +83,27 @@ void main() {
     }
     barrier();
     if (kInt8 != 0u) {
-      int dots[4u * kTokens];
-      for (uint i = 0u; i < 4u * kTokens; ++i) dots[i] = 0;
-      [[unroll]] for (uint g = 0u; g < 8u; ++g) {
-        for (uint j = 0u; j < kTokens; ++j) {
-          const uint a = floatBitsToUint(sx[IntAt(g, token0 + j, pitch)]);
-          [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-            dots[j * 4u + i] += Dot4(floatBitsToUint(sw[IntAt(g, row4 + i, kPitch)]), a);
+      [[unroll]] for (uint half_ = 0u; half_ < kParts; ++half_) {
+        int dots[4u * kTokens];
+        for (uint i = 0u; i < 4u * kTokens; ++i) dots[i] = 0;
+        [[unroll]] for (uint g = 0u; g < kPartGroups; ++g) {
+          for (uint j = 0u; j < kTokens; ++j) {
+            const uint word = half_ * kPartGroups + g;
+            const uint a = floatBitsToUint(sx[IntAt(word, token0 + j, pitch)]);
+            [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+              dots[j * 4u + i] += Dot4(floatBitsToUint(sw[IntAt(word, row4 + i, kPitch)]), a);
+            }
           }
         }
-      }
-      for (uint j = 0u; j < kTokens; ++j) {
-        const float d = sx[IntAt(8u, token0 + j, pitch)], all = sx[IntAt(9u, token0 + j, pitch)];
-        [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-          const int dot_ = dots[j * 4u + i] - Bias() * int(all);
-          sum[j * 4u + i] += sw[IntAt(8u, row4 + i, kPitch)] * d * float(dot_);
-          if (HasMinimum()) sum[j * 4u + i] += sw[IntAt(9u, row4 + i, kPitch)] * d * all;
+        for (uint j = 0u; j < kTokens; ++j) {
+          const float d = sx[IntAt(8u, token0 + j, pitch)];
+          const uint sums = floatBitsToUint(sx[IntAt(9u, token0 + j, pitch)]);
+          const int all = kHalves ? SumOf(sums, half_) : SumOf(sums, 0u) + SumOf(sums, 1u);
+          [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+            const int dot_ = dots[j * 4u + i] - kBias * all;
+            sum[j * 4u + i] += sw[IntAt(8u + half_, row4 + i, kPitch)] * d * float(dot_);
+            if (kMinimum) sum[j * 4u + i] += sw[IntAt(10u + half_, row4 + i, kPitch)] * d * float(all);
+          }
         }
       }
     } else {

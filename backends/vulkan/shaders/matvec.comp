@@ -14,7 +14,48 @@ vec4 LoadX(uint t, uint k, uint columns) {
               k + 2u < columns ? x[at + 2u] : 0.0, k + 3u < columns ? x[at + 3u] : 0.0);
 }
 
+// The block's part of the sum for a row and a token.
+float Int8Part(uint t, uint block, uvec2 q[4], vec4 scales) {
+  const uint at = (p[6] + t * p[7] + block * 8u) >> 2;
+  const uvec4 a = x4[at], b = x4[at + 1u];
+  int low = 0, high = 0;
+  [[unroll]] for (uint g = 0u; g < 4u; ++g) {
+    low += Dot4(q[g].x, a[g]);
+    high += Dot4(q[g].y, b[g]);
+  }
+  const float d = XScale(t, block);
+  if (kBias == 0 && !kMinimum) {
+    return kHalves ? scales.x * d * float(low) + scales.y * d * float(high)
+                   : scales.x * d * float(low + high);
+  }
+  const uint sums = XSums(t, block);
+  const int s0 = SumOf(sums, 0u), s1 = SumOf(sums, 1u);
+  low -= kBias * s0;
+  high -= kBias * s1;
+  float part_;
+  if (kHalves) {
+    part_ = scales.x * d * float(low) + scales.y * d * float(high);
+    if (kMinimum) part_ += scales.z * d * float(s0) + scales.w * d * float(s1);
+  } else {
+    part_ = scales.x * d * float(low + high);
+    if (kMinimum) part_ += scales.z * d * float(s0 + s1);
+  }
+  return part_;
+}
+float FloatPart(uint t, uint k, uint columns, uvec2 q[4], vec4 scales) {
+  vec2 s = vec2(0.0), all = vec2(0.0);
+  [[unroll]] for (uint g = 0u; g < 4u; ++g) {
+    const vec4 a = LoadX(t, k + 4u * g, columns), b = LoadX(t, k + 16u + 4u * g, columns);
+    s += vec2(dot(Bytes(q[g].x) - float(kBias), a), dot(Bytes(q[g].y) - float(kBias), b));
+    if (kMinimum) all += vec2(dot(a, vec4(1.0)), dot(b, vec4(1.0)));
+  }
+  float part_ = kHalves ? dot(scales.xy, s) : scales.x * (s.x + s.y);
+  if (kMinimum) part_ += kHalves ? dot(scales.zw, all) : scales.z * (all.x + all.y);
+  return part_;
+}
+
 void main() {
+  FillTable();
   const Tiles l = MakeTiles(0u, p[5]);
   const uint lane = gl_LocalInvocationID.x, r = lane % 16u, first = lane / 16u;
   const uint step_ = gl_WorkGroupSize.x / 16u;
@@ -24,60 +65,37 @@ void main() {
   float sum[kTokens];
   for (uint t = 0u; t < kTokens; ++t) sum[t] = 0.0;
   for (uint c = first; c < l.chunks; c += step_) {
+    if (kBlocks) {
+      uvec4 low, next = uvec4(0u);  // of this row
+      if (kLowBits == 8u) {
+        low = w4[(tile >> 2) + c * 32u + r];
+        next = w4[(tile >> 2) + c * 32u + 16u + r];
+      } else if (kLowBits == 4u) {
+        low = w4[(tile >> 2) + c * 16u + r];
+      } else {
+        low = w2[(tile >> 1) + c * 16u + r].xyxy;
+      }
+      const uvec2 high = HighWords(l, tile, c, r);
+      const vec4 scales = Scales(l, tile, c, r);
+      uvec2 q[4];
+      [[unroll]] for (uint g = 0u; g < 4u; ++g) {
+        const uvec2 codes = Codes(kLowBits == 2u ? low.xy : uvec2(low[g], next[g]), high, g);
+        q[g] = uvec2(Quants(codes.x), Quants(codes.y));
+      }
+      for (uint t = 0u; t < n; ++t) {
+        sum[t] += kInt8 != 0u ? Int8Part(t0 + t, c, q, scales)
+                              : FloatPart(t0 + t, c * 32u, columns, q, scales);
+      }
+      continue;
+    }
     const uvec4 q = w4[(tile >> 2) + c * 16u + r];
-    if (kType == kTypeF32) {
+    if (kKind == 0u) {
       const vec4 v = uintBitsToFloat(q);
       for (uint t = 0u; t < n; ++t) sum[t] += dot(v, LoadX(t0 + t, c * 4u, columns));
-    } else if (IsPlain()) {
+    } else {
       const vec4 a = PlainHalves(q.x, q.y), b = PlainHalves(q.z, q.w);
       for (uint t = 0u; t < n; ++t) {
         sum[t] += dot(a, LoadX(t0 + t, c * 8u, columns)) + dot(b, LoadX(t0 + t, c * 8u + 4u, columns));
-      }
-    } else if (kType == kTypeQ8_0) {
-      const uint block = c >> 1;
-      const float d = Scales(l, tile, block, r).x;
-      for (uint t = 0u; t < n; ++t) {
-        if (kInt8 != 0u) {
-          const uvec4 a = x4[(p[6] + (t0 + t) * p[7] + c * 4u) >> 2];
-          const int i = Dot4(q.x, a.x) + Dot4(q.y, a.y) + Dot4(q.z, a.z) + Dot4(q.w, a.w);
-          sum[t] += d * XScales(t0 + t, block).x * float(i);
-        } else {
-          float s = 0.0;
-          [[unroll]] for (uint g = 0u; g < 4u; ++g) {
-            s += dot(Bytes(q[g]), LoadX(t0 + t, c * 16u + 4u * g, columns));
-          }
-          sum[t] += d * s;
-        }
-      }
-    } else {
-      const vec2 scales = Scales(l, tile, c, r);
-      const uint high = HasHigh() ? w[tile + l.high + c * 16u + r] : 0u;
-      uint low_q[4], high_q[4];
-      [[unroll]] for (uint g = 0u; g < 4u; ++g) {
-        low_q[g] = LowQuants(q[g], high, g);
-        high_q[g] = HighQuants(q[g], high, g);
-      }
-      for (uint t = 0u; t < n; ++t) {
-        if (kInt8 != 0u) {
-          const uint at = (p[6] + (t0 + t) * p[7] + c * 8u) >> 2;
-          const uvec4 a = x4[at], b = x4[at + 1u];
-          int i = 0;
-          [[unroll]] for (uint g = 0u; g < 4u; ++g) i += Dot4(low_q[g], a[g]) + Dot4(high_q[g], b[g]);
-          const vec2 xs = XScales(t0 + t, c);
-          i -= Bias() * int(xs.y);
-          sum[t] += scales.x * xs.x * float(i);
-          if (HasMinimum()) sum[t] += scales.y * xs.x * xs.y;
-        } else {
-          float s = 0.0, all = 0.0;
-          [[unroll]] for (uint g = 0u; g < 4u; ++g) {
-            const vec4 a = LoadX(t0 + t, c * 32u + 4u * g, columns);
-            const vec4 b = LoadX(t0 + t, c * 32u + 16u + 4u * g, columns);
-            s += dot(Bytes(low_q[g]) - float(Bias()), a) + dot(Bytes(high_q[g]) - float(Bias()), b);
-            if (HasMinimum()) all += dot(a + b, vec4(1.0));
-          }
-          sum[t] += scales.x * s;
-          if (HasMinimum()) sum[t] += scales.y * all;
-        }
       }
     }
   }
