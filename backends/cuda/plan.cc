@@ -352,6 +352,11 @@ StatusOr<StateArg> Planner::StateOf(ValueId id, uint32_t part) const {
   if (part >= state.parts.size() || state.group >= spec_.step_layout->n_groups) {
     return Internal("state %s has no part %u", Quoted(state.name).c_str(), part);
   }
+  if (spec_.kv_type != DType::kF32 && spec_.kv_type != DType::kF16 &&
+      spec_.kv_type != DType::kQ8_0) {
+    return Unsupported("backend cuda: states of type %s, want f32, f16 or q8_0",
+                       DTypeName(spec_.kv_type));
+  }
   StateArg arg = {};
   arg.type = static_cast<uint32_t>(spec_.kv_type);
   arg.heads = state.parts[part].heads;

@@ -115,6 +115,9 @@ class Machine {
   }
   const uint8_t* Meet(Collective collective);
   void BlockBarrier();
+  void ReportFault(const char* error) {
+    if (error_ == nullptr) error_ = error;
+  }
   std::vector<PendingCopy>& copies() { return copies_[place.thread]; }
   uint64_t& copy_group() { return copy_group_[place.thread]; }
 
@@ -347,6 +350,7 @@ const char* Machine::Run(KernelFunction kernel, const void* args, uint32_t grid_
 uint8_t* LaneSlot() { return TheMachine().LaneSlot(); }
 const uint8_t* Meet(Collective collective) { return TheMachine().Meet(collective); }
 void BlockBarrier() { TheMachine().BlockBarrier(); }
+void ReportFault(const char* error) { TheMachine().ReportFault(error); }
 
 const char* RunGrid(KernelFunction kernel, const void* args, uint32_t grid_x, uint32_t grid_y,
                     uint32_t threads, uint32_t shared_bytes) {

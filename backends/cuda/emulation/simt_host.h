@@ -37,6 +37,12 @@ void Exchange(Collective collective, const In& in, Out* out) {
   std::memcpy(out, Meet(collective), sizeof *out);
 }
 void BlockBarrier();
+// What the device would stop at; the grid ends with this error.
+void ReportFault(const char* error);
+inline const void* Aligned(const void* p, uintptr_t bytes) {
+  if (reinterpret_cast<uintptr_t>(p) % bytes != 0) ReportFault("a misaligned address");
+  return p;
+}
 
 // Runs a grid; nullptr, or what went wrong (a barrier that some threads never reach, ...).
 using KernelFunction = void (*)(const void* args);
@@ -123,13 +129,18 @@ T GroupMax(T value) {
 inline void GridTrigger() {}
 inline void GridWait() {}
 
-inline Word4 LoadWeight(const void* p) { return *static_cast<const Word4*>(p); }
-inline void LoadWeight64(const void* p, uint32_t* v) {
-  const auto* from = static_cast<const uint64_t*>(p);  // as aligned as the device wants it
-  std::memcpy(v, from, sizeof *from);
+template <typename T>
+T LoadAligned(const void* p) {
+  T value;
+  std::memcpy(&value, emulation::Aligned(p, sizeof value), sizeof value);
+  return value;
 }
-inline uint32_t LoadWeight32(const void* p) { return *static_cast<const uint32_t*>(p); }
-inline uint32_t LoadWeight16(const void* p) { return *static_cast<const uint16_t*>(p); }
+inline Word4 LoadWeight(const void* p) { return LoadAligned<Word4>(p); }
+inline void LoadWeight64(const void* p, uint32_t* v) {
+  std::memcpy(v, emulation::Aligned(p, 8), 8);
+}
+inline uint32_t LoadWeight32(const void* p) { return LoadAligned<uint32_t>(p); }
+inline uint32_t LoadWeight16(const void* p) { return LoadAligned<uint16_t>(p); }
 
 inline float LoadFresh(const float* p) { return *p; }
 
@@ -137,7 +148,9 @@ inline float LoadFresh(const float* p) { return *p; }
 void CopyAsyncBytes(void* shared, const void* global, uint32_t bytes);
 template <int kBytes>
 void CopyAsync(void* shared, const void* global) {
-  CopyAsyncBytes(shared, global, kBytes);
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
+  emulation::Aligned(shared, kBytes);
+  CopyAsyncBytes(shared, emulation::Aligned(global, kBytes), kBytes);
 }
 void CommitCopies();
 void WaitCopiesDown(int pending);
