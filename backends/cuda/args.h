@@ -22,6 +22,14 @@ enum TypeCode : uint32_t {
   kQ4_1 = 6,
   kQ5_0 = 7,
   kQ5_1 = 8,
+  kQ2_K = 9,
+  kQ3_K = 10,
+  kQ4_K = 11,
+  kQ5_K = 12,
+  kQ6_K = 13,
+  kIQ4_NL = 14,
+  kIQ4_XS = 15,
+  kMXFP4 = 16,
   kI32 = 32,
   kBool = 33,
 };
@@ -49,17 +57,17 @@ struct TensorArg {
   uint16_t dims[kMaxTensorRank];
 };
 
-// A matrix on the device: rows of 16-byte units, then one u32 of high bits a block (5-bit types), then scales, f16 or
-// (f16 scale, f16 minimum), of whole groups of four blocks. Vectors are F32.
+// A matrix on the device, in the parts that codecs.h describes. Vectors are F32.
 struct MatrixArg {
   const uint8_t* units;   // [rows][units_per_row][16]
-  const uint8_t* high;    // [rows][scale_blocks] u32
-  const uint8_t* scales;  // [rows][scale_blocks] of 2 or 4 bytes
+  const uint8_t* high;    // [rows][scale_blocks] of one or two u32
+  const uint8_t* scales;  // [rows] of entries for scale_blocks blocks
+  const uint8_t* supers;  // [rows][scale_blocks / 8]
   uint32_t type;
   uint32_t rows, cols;
   uint32_t units_per_row;
   uint32_t blocks;        // of 32 columns, quantized types
-  uint32_t scale_blocks;  // blocks rounded up to a multiple of 4
+  uint32_t scale_blocks;  // blocks rounded up to CodecFacts::row_blocks
 };
 
 // Rows of F32, or of activations quantized to int8: K bytes (K a multiple of 32), then a QuantMeta for each 32.
@@ -69,7 +77,7 @@ struct RowsArg {
 };
 struct QuantMeta {
   float scale;
-  int32_t sum;
+  int32_t sums;  // of the first 16 bytes, and 65536 times that of the others
 };
 
 struct StateArg {
@@ -219,6 +227,7 @@ struct MatVecArgs {
   MatrixArg matrix;
   uint32_t n_rows;  // of x: index in the dimension table
   uint32_t source;
+  uint32_t tokens;  // rows of x of a block, at most the kernel's
   RowsArg x;
   uint32_t x_aligned;  // rows of x begin at multiples of 16
   uint32_t norm;

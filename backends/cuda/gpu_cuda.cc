@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <mutex>
 
 #include "backends/cuda/gpu.h"
 
@@ -69,7 +70,16 @@ Gpu::~Gpu() {
   cudaGetLastError();
 }
 
+// The driver takes milliseconds for properties, and they do not change: asked once.
 Status Gpu::List(std::vector<GpuFacts>* devices) {
+  static std::mutex mutex;
+  static std::vector<GpuFacts> known;
+  const std::lock_guard lock(mutex);
+  if (!known.empty()) {
+    devices->insert(devices->end(), known.begin(), known.end());
+    return {};
+  }
+  std::vector<GpuFacts> found;
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
@@ -90,8 +100,10 @@ Status Gpu::List(std::vector<GpuFacts>* devices) {
     facts.multiprocessors = static_cast<uint32_t>(properties.multiProcessorCount);
     facts.capability = static_cast<uint32_t>(properties.major * 10 + properties.minor);
     facts.memory_bytes = properties.totalGlobalMem;
-    devices->push_back(facts);
+    found.push_back(facts);
   }
+  known = found;
+  devices->insert(devices->end(), found.begin(), found.end());
   return {};
 }
 

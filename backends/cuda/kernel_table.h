@@ -36,15 +36,17 @@ struct Entry {
 };
 
 Entry FindKernel(Kernel kernel);
-// `tokens`: rows of x a block takes: 1, 4 or 8. Shared memory: MatVecShared.
-Entry FindMatVec(uint32_t type, uint32_t tokens);
+// `several`: for up to eight rows of x a block, instead of one. Shared memory: MatVecShared.
+Entry FindMatVec(uint32_t type, bool several);
 Entry FindGemm(uint32_t type);
 // `vector`: values are read 16 bytes at a time. Threads: 32 a head of the block; shared memory a warp.
 Entry FindAttention(uint32_t state_type, bool vector);
 
 // The parts of the table; each file of kernels makes one.
 Entry FindRowKernel(Kernel kernel);
-Entry FindMatVecQuant(uint32_t type, uint32_t tokens);
+Entry FindMatVecQuant(uint32_t type, bool several);
+Entry FindMatVecCodes(uint32_t type, bool several);
+Entry FindGemmCodes(uint32_t type);
 
 // Bytes of a row of int8 activations.
 inline constexpr uint64_t QuantizedRowBytes(uint64_t cols) {

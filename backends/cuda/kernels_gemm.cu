@@ -36,7 +36,7 @@ Entry FindGemm(uint32_t type) {
     case kQ5_1:
       return Int8<kQ5_1>();
     default:
-      return {};
+      return FindGemmCodes(type);
   }
 }
 

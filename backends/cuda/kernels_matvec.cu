@@ -5,27 +5,24 @@ namespace samara::cuda {
 namespace {
 
 template <uint32_t kType>
-Entry MatVec(uint32_t tokens) {
-  Entry entry;
-  entry.threads = kMatVecThreads;
-  entry.function = tokens == 1   ? SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 1>)
-                   : tokens == 4 ? SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 4>)
-                                 : SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 8>);
-  return entry;
+Entry MatVec(bool several) {
+  return {several ? SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 8>)
+                  : SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 1>),
+          kMatVecThreads};
 }
 
 }  // namespace
 
-Entry FindMatVec(uint32_t type, uint32_t tokens) {
+Entry FindMatVec(uint32_t type, bool several) {
   switch (type) {
     case kF32:
-      return MatVec<kF32>(tokens);
+      return MatVec<kF32>(several);
     case kF16:
-      return MatVec<kF16>(tokens);
+      return MatVec<kF16>(several);
     case kBF16:
-      return MatVec<kBF16>(tokens);
+      return MatVec<kBF16>(several);
     default:
-      return FindMatVecQuant(type, tokens);
+      return FindMatVecQuant(type, several);
   }
 }
 

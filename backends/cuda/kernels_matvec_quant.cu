@@ -5,31 +5,28 @@ namespace samara::cuda {
 namespace {
 
 template <uint32_t kType>
-Entry MatVec(uint32_t tokens) {
-  Entry entry;
-  entry.threads = kMatVecThreads;
-  entry.function = tokens == 1   ? SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 1>)
-                   : tokens == 4 ? SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 4>)
-                                 : SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 8>);
-  return entry;
+Entry MatVec(bool several) {
+  return {several ? SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 8>)
+                  : SAMARA_ENTRY(MatVecArgs, MatVecKernel<kType, 1>),
+          kMatVecThreads};
 }
 
 }  // namespace
 
-Entry FindMatVecQuant(uint32_t type, uint32_t tokens) {
+Entry FindMatVecQuant(uint32_t type, bool several) {
   switch (type) {
     case kQ8_0:
-      return MatVec<kQ8_0>(tokens);
+      return MatVec<kQ8_0>(several);
     case kQ4_0:
-      return MatVec<kQ4_0>(tokens);
+      return MatVec<kQ4_0>(several);
     case kQ4_1:
-      return MatVec<kQ4_1>(tokens);
+      return MatVec<kQ4_1>(several);
     case kQ5_0:
-      return MatVec<kQ5_0>(tokens);
+      return MatVec<kQ5_0>(several);
     case kQ5_1:
-      return MatVec<kQ5_1>(tokens);
+      return MatVec<kQ5_1>(several);
     default:
-      return {};
+      return FindMatVecCodes(type, several);
   }
 }
 

@@ -54,21 +54,21 @@ MatrixPlan PlanMatrix(const Weight& weight) {
     plan.bytes = std::max<uint64_t>(weight.cols * sizeof(float), 16);
     return plan;
   }
-  const uint32_t unit = m.type == kF32                      ? 4
-                        : m.type == kF16 || m.type == kBF16 ? 8
-                        : m.type == kQ8_0                   ? 16
-                                                            : 32;
-  const uint64_t padded = m.type >= kQ8_0 ? AlignUp(weight.cols, 32) : weight.cols;
-  m.units_per_row = static_cast<uint32_t>((padded + unit - 1) / unit);
+  const CodecFacts facts = FactsOf(m.type);
+  const uint64_t padded = facts.quantized() ? AlignUp(weight.cols, 32) : weight.cols;
+  m.units_per_row = static_cast<uint32_t>((padded + facts.unit() - 1) / facts.unit());
   uint64_t at = AlignUp(weight.rows * m.units_per_row * 16, 256);
-  if (m.type >= kQ8_0) {
+  if (facts.quantized()) {
     m.blocks = static_cast<uint32_t>(padded / 32);
-    m.scale_blocks = static_cast<uint32_t>(AlignUp(m.blocks, 4));
+    m.scale_blocks = static_cast<uint32_t>(AlignUp(m.blocks, facts.row_blocks()));
     const uint64_t entries = weight.rows * m.scale_blocks;
     plan.high_at = at;
-    if (m.type == kQ5_0 || m.type == kQ5_1) at = AlignUp(at + entries * 4, 256);
+    if (facts.high_bits != 0) at = AlignUp(at + entries * 4 * facts.high_bits, 256);
     plan.scales_at = at;
-    at += entries * (m.type == kQ4_1 || m.type == kQ5_1 ? 4 : 2);
+    at += entries / facts.scale_blocks * facts.scale_bytes;
+    if (facts.super_bytes != 0) at = AlignUp(at, 256);
+    plan.supers_at = at;
+    at += entries / 8 * facts.super_bytes;
   }
   plan.bytes = at;
   return plan;
@@ -82,6 +82,7 @@ MatrixArg BindMatrix(const Weight& weight, uint64_t device) {
   if (device != 0) {
     m.high = base + plan.high_at;
     m.scales = base + plan.scales_at;
+    m.supers = base + plan.supers_at;
   }
   return m;
 }
@@ -95,7 +96,7 @@ bool SupportsOp(const Package& package, const Graph& graph, const Op& op) {
     if (value.kind != ValueKind::kWeight) continue;
     const Weight& weight = package.weights[static_cast<size_t>(value.index)];
     if (weight.rows > UINT32_MAX || weight.cols > UINT32_MAX / 8) return false;
-    if (weight.dtype > DType::kQ5_1 && weight.dtype < DType::kI32) return false;
+    if (weight.dtype > DType::kMXFP4 && weight.dtype < DType::kI32) return false;
     const OperandUse use = UseOfOperand(op.code, i);
     if (use == OperandUse::kMatrix || use == OperandUse::kTable) {
       if (weight.is_vector) return false;
@@ -350,6 +351,11 @@ StatusOr<StateArg> Planner::StateOf(ValueId id, uint32_t part) const {
   const State& state = spec_.package->states[index];
   if (part >= state.parts.size() || state.group >= spec_.step_layout->n_groups) {
     return Internal("state %s has no part %u", Quoted(state.name).c_str(), part);
+  }
+  if (spec_.kv_type != DType::kF32 && spec_.kv_type != DType::kF16 &&
+      spec_.kv_type != DType::kQ8_0) {
+    return Unsupported("backend cuda: states of type %s, want f32, f16 or q8_0",
+                       DTypeName(spec_.kv_type));
   }
   StateArg arg = {};
   arg.type = static_cast<uint32_t>(spec_.kv_type);

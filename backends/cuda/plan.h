@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backends/cuda/args.h"
+#include "backends/cuda/codecs.h"
 #include "backends/cuda/gpu.h"
 #include "backends/cuda/kernel_table.h"
 #include "runtime/backend.h"
@@ -58,7 +59,7 @@ bool SupportsOp(const Package& package, const Graph& graph, const Op& op);
 
 // Bytes and parts of a weight on the device.
 struct MatrixPlan {
-  uint64_t high_at = 0, scales_at = 0, bytes = 0;
+  uint64_t high_at = 0, scales_at = 0, supers_at = 0, bytes = 0;
   MatrixArg arg;  // without addresses
 };
 MatrixPlan PlanMatrix(const Weight& weight);

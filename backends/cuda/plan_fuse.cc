@@ -69,7 +69,7 @@ bool Planner::FindHeads(uint32_t linear, Product* product, std::vector<uint32_t>
       chain.state = write.inputs[1];
       chain.part = static_cast<uint32_t>(write.Int(AttrKey::kPart));
       const auto state = StateOf(chain.state, chain.part);
-      if (!state.ok() || state->type == kQ8_0) return false;  // runs of 32 need a whole head
+      if (!state.ok() || state->type >= kQ8_0) return false;  // runs of 32 need a whole head
       if (chain.dim != 0 && chain.dim != state->dim) return false;
       chain.dim = state->dim;
       members->push_back(static_cast<uint32_t>(next));

@@ -98,7 +98,7 @@ Status Planner::EmitProduct(const Product& product) {
   args.x = Rows(product.x);
   const bool quantized = type >= kQ8_0;
   const bool prepared = KeptQuantized(product.x);
-  uint32_t tokens = rows == 1 ? 1 : rows <= 4 ? 4 : 8;
+  uint32_t tokens = static_cast<uint32_t>(std::min<uint64_t>(rows, kFewRows));
   args.source = prepared ? kSourceQuantized : kSourceFloat;
   args.norm = product.norm ? 1 : 0;
   args.norm_weight = Vector(product.norm_weight);
@@ -106,7 +106,7 @@ Status Planner::EmitProduct(const Product& product) {
   uint64_t shared = MatVecShared(type, 0, 0);
   if (args.source == kSourceFloat) {
     while (tokens > 1 && MatVecShared(type, weight.cols, tokens) > kMostShared) {
-      tokens = tokens == 8 ? 4 : 1;
+      tokens = (tokens + 1) / 2;
     }
     shared = MatVecShared(type, weight.cols, tokens);
     if (shared > kMostShared) {
@@ -148,7 +148,8 @@ Status Planner::EmitProduct(const Product& product) {
   uint64_t per_warp = CeilDiv(args.n_pairs, kWarps * multiprocessors * 4);
   if (product.epilogue == kGlu && args.quantize != 0) per_warp = 32 / kWarps;
   args.pairs_per_warp = static_cast<uint32_t>(per_warp);
-  Emit(product.op, FindMatVec(type, tokens), CeilDiv(args.n_pairs, kWarps * per_warp),
+  args.tokens = tokens;
+  Emit(product.op, FindMatVec(type, tokens > 1), CeilDiv(args.n_pairs, kWarps * per_warp),
        CeilDiv(rows, tokens), shared, args);
   return {};
 }

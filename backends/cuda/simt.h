@@ -46,6 +46,14 @@ namespace samara::cuda {
 
 SAMARA_DEVICE uint32_t Lane() { return Tid() % kWarp; }
 SAMARA_DEVICE uint32_t WarpIndex() { return Tid() / kWarp; }
+template <typename T>
+SAMARA_DEVICE T WarpSum(T value) {
+  return GroupSum<kWarp>(value);
+}
+template <typename T>
+SAMARA_DEVICE T WarpMax(T value) {
+  return GroupMax<kWarp>(value);
+}
 
 // Sums of four products of signed bytes.
 SAMARA_DEVICE int32_t Dot4(uint32_t a, uint32_t b, int32_t c) { return Dp4a(a, b, c); }
@@ -59,12 +67,6 @@ SAMARA_DEVICE T Most(T a, T b) {
   return b > a ? b : a;
 }
 SAMARA_DEVICE uint32_t CeilDiv(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-
-// Bits 0..3 of `bits` as bit 4 of four bytes.
-SAMARA_DEVICE uint32_t SpreadHighBits(uint32_t bits) {
-  return ((bits & 15u) * 0x00204081u & 0x01010101u) << 4;
-}
-
 }  // namespace samara::cuda
 
 #endif  // SAMARA_BACKENDS_CUDA_SIMT_H_

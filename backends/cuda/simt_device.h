@@ -27,16 +27,17 @@ template <typename T>
 SAMARA_DEVICE T ShuffleFrom(T value, uint32_t lane) {
   return __shfl_sync(0xffffffffu, value, static_cast<int>(lane));
 }
-template <typename T>
-SAMARA_DEVICE T WarpSum(T value) {
+// Over each group of `kLanes` neighbouring lanes, a power of two.
+template <uint32_t kLanes, typename T>
+SAMARA_DEVICE T GroupSum(T value) {
   SAMARA_UNROLL
-  for (uint32_t mask = 16; mask > 0; mask /= 2) value += ShuffleXor(value, mask);
+  for (uint32_t mask = kLanes / 2; mask > 0; mask /= 2) value += ShuffleXor(value, mask);
   return value;
 }
-template <typename T>
-SAMARA_DEVICE T WarpMax(T value) {
+template <uint32_t kLanes, typename T>
+SAMARA_DEVICE T GroupMax(T value) {
   SAMARA_UNROLL
-  for (uint32_t mask = 16; mask > 0; mask /= 2) {
+  for (uint32_t mask = kLanes / 2; mask > 0; mask /= 2) {
     const T other = ShuffleXor(value, mask);
     value = other > value ? other : value;
   }
@@ -64,6 +65,9 @@ SAMARA_DEVICE Word4 LoadWeight(const void* p) {
                : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3])
                : "l"(p));
   return v;
+}
+SAMARA_DEVICE void LoadWeight64(const void* p, uint32_t* v) {
+  asm volatile("ld.global.nc.v2.u32 {%0,%1}, [%2];" : "=r"(v[0]), "=r"(v[1]) : "l"(p));
 }
 SAMARA_DEVICE uint32_t LoadWeight32(const void* p) {
   uint32_t v;
@@ -114,6 +118,11 @@ SAMARA_DEVICE int32_t Dp4a(uint32_t a, uint32_t b, int32_t c) {
   return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
 }
 
+// Four of the eight bytes of `low` and `high`: nibble i of `places` says which one is byte i; its bit 3 is 0.
+SAMARA_DEVICE uint32_t PickBytes(uint32_t low, uint32_t high, uint32_t places) {
+  return __byte_perm(low, high, places);
+}
+
 // Tensor cores; the fragments are described in emulation/mma.h, which the emulation follows.
 SAMARA_DEVICE void MmaInt8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
 #if __CUDA_ARCH__ >= 800
@@ -133,6 +142,22 @@ SAMARA_DEVICE void MmaInt8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32
                    : "r"(a[2 * k + m]), "r"(b[k]));
     }
   }
+#endif
+}
+// The same with one half of k: a[0] and a[1] or a[2] and a[3], b[0] or b[1].
+SAMARA_DEVICE void MmaInt8Half(int32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t b) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a0), "r"(a1), "r"(b));
+#else
+  asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+               : "+r"(c[0]), "+r"(c[1])
+               : "r"(a0), "r"(b));
+  asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+               : "+r"(c[2]), "+r"(c[3])
+               : "r"(a1), "r"(b));
 #endif
 }
 SAMARA_DEVICE void MmaHalf(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {

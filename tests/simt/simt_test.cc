@@ -86,6 +86,24 @@ SAMARA_KERNEL(32, MissingLaneKernel, Args) {
 }
 SAMARA_KERNEL(32, MixedKernel, Args) { a.out[Tid()] = Tid() < 16 ? WarpSum(1.0f) : WarpMax(1.0f); }
 
+SAMARA_KERNEL(32, OddLoadKernel, Args) {
+  a.ints[Tid()] = static_cast<int32_t>(LoadWeight32(reinterpret_cast<const uint8_t*>(a.a) + 2));
+}
+SAMARA_KERNEL(32, OddCopyKernel, Args) {
+  CopyAsync<16>(Shared() + 16 * Tid(), a.a + 1);
+  WaitCopies<0>();
+}
+
+TEST_CASE("addresses that the device would not take are errors") {
+  alignas(16) const uint32_t in[8] = {};
+  std::vector<int32_t> out(32);
+  Args args = {};
+  args.a = in;
+  args.ints = out.data();
+  CHECK(Launch<&OddLoadKernel>(args, 1, 32, 0).find("misaligned") != std::string::npos);
+  CHECK(Launch<&OddCopyKernel>(args, 1, 32, 512).find("misaligned") != std::string::npos);
+}
+
 TEST_CASE("divergent barriers and warp operations are errors, and the next kernel runs") {
   std::vector<float> out(64);
   Args args = {};

@@ -1,8 +1,4 @@
-#include <setjmp.h>
-#include <ucontext.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <new>
 #include <vector>
@@ -17,27 +13,74 @@
 #endif
 #endif
 #ifdef SAMARA_FIBER_ASAN
-// Of the sanitizer's run-time library (sanitizer/common_interface_defs.h).
+// Of the sanitizer's run-time library (sanitizer/common_interface_defs.h). It wants to be told of every switch, and gets
+// ucontext.
 extern "C" void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom, size_t bytes);
 extern "C" void __sanitizer_finish_switch_fiber(void* fake_stack, const void** old_bottom,
                                                 size_t* old_bytes);
 #endif
+#if defined(SAMARA_FIBER_ASAN) || !(defined(__x86_64__) || defined(__aarch64__))
+#define SAMARA_FIBER_UCONTEXT 1
+#include <ucontext.h>
+#else
+// Keeps the registers that a call must keep on the stack, and the stack's pointer in *from; goes on at `to`. A switch is
+// most of what an emulated warp operation costs, so no system call, no signal mask and nothing else is done in it.
+extern "C" void SamaraFiberSwitch(void** from, void* to);
+#ifdef __x86_64__
+asm(".text\n"
+    ".hidden SamaraFiberSwitch\n"
+    ".globl SamaraFiberSwitch\n"
+    ".type SamaraFiberSwitch,@function\n"
+    "SamaraFiberSwitch:\n"
+    "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
+    "movq %rsp, (%rdi)\n"
+    "movq %rsi, %rsp\n"
+    "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\n"
+    "ret\n"
+    ".size SamaraFiberSwitch,.-SamaraFiberSwitch\n");
+constexpr size_t kFiberRegisters = 6,
+                 kFiberEntry = 6;  // words on the stack; which of them is where it goes on
+#else
+asm(".text\n"
+    ".hidden SamaraFiberSwitch\n"
+    ".globl SamaraFiberSwitch\n"
+    ".type SamaraFiberSwitch,%function\n"
+    "SamaraFiberSwitch:\n"
+    "sub sp, sp, #160\n"
+    "stp x19, x20, [sp]\nstp x21, x22, [sp, #16]\nstp x23, x24, [sp, #32]\n"
+    "stp x25, x26, [sp, #48]\nstp x27, x28, [sp, #64]\nstp x29, x30, [sp, #80]\n"
+    "stp d8, d9, [sp, #96]\nstp d10, d11, [sp, #112]\nstp d12, d13, [sp, #128]\n"
+    "stp d14, d15, [sp, #144]\n"
+    "mov x9, sp\nstr x9, [x0]\nmov sp, x1\n"
+    "ldp x19, x20, [sp]\nldp x21, x22, [sp, #16]\nldp x23, x24, [sp, #32]\n"
+    "ldp x25, x26, [sp, #48]\nldp x27, x28, [sp, #64]\nldp x29, x30, [sp, #80]\n"
+    "ldp d8, d9, [sp, #96]\nldp d10, d11, [sp, #112]\nldp d12, d13, [sp, #128]\n"
+    "ldp d14, d15, [sp, #144]\n"
+    "add sp, sp, #160\n"
+    "ret\n"
+    ".size SamaraFiberSwitch,.-SamaraFiberSwitch\n");
+constexpr size_t kFiberRegisters = 20, kFiberEntry = 11;
+#endif
+#endif
 
 namespace samara::cuda::emulation {
 
-thread_local Place place;
+SAMARA_STATIC_TLS thread_local Place place;
 
 namespace {
 
 constexpr uint32_t kMaxThreads = 1024;
 constexpr size_t kStackBytes = size_t{64} << 10;
 
-// The first switch to a fiber goes by ucontext, which sets its stack; later ones by _setjmp and _longjmp, which leave
-// the signal mask alone and so need no system call. The address sanitizer wants to be told of every switch and gets
-// ucontext throughout.
+// Stacks begin at different lines of the caches, or the same few lines of all of them would drive each other out.
+constexpr size_t kStackColours = 32, kColourBytes = 640;
+
 struct Fiber {
+#ifdef SAMARA_FIBER_UCONTEXT
   ucontext_t context;
-  jmp_buf jump;
+#else
+  void* pointer = nullptr;         // of its stack, while it does not run
+#endif
   bool started = false;
   void* fake_stack = nullptr;  // the sanitizer's
   std::unique_ptr<uint8_t[]> stack;
@@ -57,7 +100,7 @@ struct WarpState {
   uint32_t in_barrier = 0;
   uint32_t parity = 0;
   Collective collective = nullptr;
-  LaneData in[2][32], out[2][32];
+  alignas(64) LaneData in[2][32], out[2][32];
 };
 
 class Machine {
@@ -66,15 +109,21 @@ class Machine {
 
   const char* Run(KernelFunction kernel, const void* args, uint32_t grid_x, uint32_t grid_y,
                   uint32_t threads, uint32_t shared_bytes);
-  void Exchange(Collective collective, const void* in, uint32_t in_bytes, void* out,
-                uint32_t out_bytes);
+  uint8_t* LaneSlot() {
+    WarpState& warp = warps_[place.thread / 32];
+    return warp.in[warp.parity][place.thread % 32];
+  }
+  const uint8_t* Meet(Collective collective);
   void BlockBarrier();
+  void ReportFault(const char* error) {
+    if (error_ == nullptr) error_ = error;
+  }
   std::vector<PendingCopy>& copies() { return copies_[place.thread]; }
   uint64_t& copy_group() { return copy_group_[place.thread]; }
 
  private:
   static void Entry();
-  __attribute__((noinline)) static void Start(Fiber* fiber);
+  __attribute__((noinline)) static void Start(Fiber* fiber, size_t colour);
   bool RunBlock();
   void SwitchTo(uint32_t thread);  // from the scheduler
   void Leave();                    // the current thread cannot go on: to the next one that can
@@ -95,9 +144,15 @@ class Machine {
   std::vector<uint8_t> shared_;
 };
 
-Machine& TheMachine() {
+SAMARA_STATIC_TLS thread_local Machine* current = nullptr;
+
+Machine& TheMachine() { return *current; }
+
+// One a host thread, made when it first runs a kernel.
+void MakeMachine() {
+  if (current != nullptr) return;
   static thread_local std::unique_ptr<Machine> machine = std::make_unique<Machine>();
-  return *machine;
+  current = machine.get();
 }
 
 void Machine::Jump(Fiber* from, Fiber* to) {
@@ -105,11 +160,10 @@ void Machine::Jump(Fiber* from, Fiber* to) {
   __sanitizer_start_switch_fiber(&from->fake_stack, to->stack_bottom, to->stack_bytes);
   swapcontext(&from->context, &to->context);
   __sanitizer_finish_switch_fiber(from->fake_stack, nullptr, nullptr);
+#elif defined(SAMARA_FIBER_UCONTEXT)
+  swapcontext(&from->context, &to->context);
 #else
-  if (_setjmp(from->jump) != 0) return;
-  if (to->started) _longjmp(to->jump, 1);
-  to->started = true;
-  setcontext(&to->context);
+  SamaraFiberSwitch(&from->pointer, to->pointer);
 #endif
 }
 
@@ -157,8 +211,7 @@ void Machine::Leave() {
   Jump(&fibers_[self], &fibers_[self / 32 * 32 + next]);
 }
 
-void Machine::Exchange(Collective collective, const void* in, uint32_t in_bytes, void* out,
-                       uint32_t out_bytes) {
+const uint8_t* Machine::Meet(Collective collective) {
   const uint32_t self = place.thread, lane = self % 32;
   WarpState& warp = warps_[self / 32];
   if (warp.waiting != 0 && warp.collective != collective) {
@@ -167,7 +220,6 @@ void Machine::Exchange(Collective collective, const void* in, uint32_t in_bytes,
   warp.collective = collective;
   // Results of an operation stay until all lanes are at the next but one.
   const uint32_t parity = warp.parity;
-  if (in_bytes != 0) std::memcpy(warp.in[parity][lane], in, in_bytes);
   warp.waiting |= 1u << lane;
   if (warp.waiting == ~0u) {
     collective(warp.in[parity], warp.out[parity]);
@@ -178,7 +230,7 @@ void Machine::Exchange(Collective collective, const void* in, uint32_t in_bytes,
     warp.runnable &= ~(1u << lane);
     Leave();
   }
-  if (out_bytes != 0) std::memcpy(out, warp.out[parity][lane], out_bytes);
+  return warp.out[parity][lane];
 }
 
 void Machine::BlockBarrier() {
@@ -230,18 +282,33 @@ bool Machine::RunBlock() {
 }
 
 // A stack, and Entry to be called on it.
-void Machine::Start(Fiber* fiber) {
-  if (fiber->stack == nullptr) fiber->stack.reset(new uint8_t[kStackBytes]);
-  fiber->stack_bottom = fiber->stack.get();
+void Machine::Start(Fiber* fiber, size_t colour) {
+  if (fiber->stack == nullptr) {
+    fiber->stack.reset(new uint8_t[kStackBytes + kStackColours * kColourBytes]);
+  }
+  uint8_t* bottom = fiber->stack.get() + colour % kStackColours * kColourBytes;
+  fiber->stack_bottom = bottom;
   fiber->stack_bytes = kStackBytes;
+#ifdef SAMARA_FIBER_UCONTEXT
   getcontext(&fiber->context);
-  fiber->context.uc_stack.ss_sp = fiber->stack.get();
+  fiber->context.uc_stack.ss_sp = bottom;
   fiber->context.uc_stack.ss_size = kStackBytes;
   fiber->context.uc_link = nullptr;
   makecontext(&fiber->context, &Machine::Entry, 0);
-#ifdef SAMARA_FIBER_ASAN
-  fiber->started = true;
+#else
+  // As if Entry had been called from nowhere and had switched away at its first instruction.
+  const uintptr_t top = reinterpret_cast<uintptr_t>(bottom + kStackBytes) / 16 * 16;
+#ifdef __x86_64__
+  void** words = reinterpret_cast<void**>(top) - 2 - kFiberRegisters;
+  std::fill(words, words + kFiberRegisters + 2, nullptr);
+#else
+  void** words = reinterpret_cast<void**>(top) - kFiberRegisters;
+  std::fill(words, words + kFiberRegisters, nullptr);
 #endif
+  words[kFiberEntry] = reinterpret_cast<void*>(&Machine::Entry);
+  fiber->pointer = words;
+#endif
+  fiber->started = true;
 }
 
 void Machine::Reset() {
@@ -259,10 +326,8 @@ const char* Machine::Run(KernelFunction kernel, const void* args, uint32_t grid_
   error_ = nullptr;
   for (uint32_t t = 0; t < threads; ++t) {
     Fiber& fiber = fibers_[t];
-    if (fiber.started) continue;
-    Start(&fiber);
+    if (!fiber.started) Start(&fiber, t);
   }
-  main_.started = true;
   // A block of its own for each launch: the sanitizer sees what lies outside of it.
   std::unique_ptr<uint8_t, void (*)(uint8_t*)> shared(
       static_cast<uint8_t*>(::operator new (std::max(shared_bytes, 1u), std::align_val_t{128})),
@@ -282,14 +347,14 @@ const char* Machine::Run(KernelFunction kernel, const void* args, uint32_t grid_
 
 }  // namespace
 
-void Exchange(Collective collective, const void* in, uint32_t in_bytes, void* out,
-              uint32_t out_bytes) {
-  TheMachine().Exchange(collective, in, in_bytes, out, out_bytes);
-}
+uint8_t* LaneSlot() { return TheMachine().LaneSlot(); }
+const uint8_t* Meet(Collective collective) { return TheMachine().Meet(collective); }
 void BlockBarrier() { TheMachine().BlockBarrier(); }
+void ReportFault(const char* error) { TheMachine().ReportFault(error); }
 
 const char* RunGrid(KernelFunction kernel, const void* args, uint32_t grid_x, uint32_t grid_y,
                     uint32_t threads, uint32_t shared_bytes) {
+  MakeMachine();
   return TheMachine().Run(kernel, args, grid_x, grid_y, threads, shared_bytes);
 }
 

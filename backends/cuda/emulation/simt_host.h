@@ -21,35 +21,51 @@ struct Place {
   uint32_t thread, threads, block_x, block_y, grid_x, grid_y;
   uint8_t* shared;
 };
+// Found by an offset instead of a call, though the library is opened at run time: it is a few words.
+#define SAMARA_STATIC_TLS __attribute__((tls_model("initial-exec")))
 // The thread that runs at the moment.
-extern thread_local Place place;
+extern thread_local Place place SAMARA_STATIC_TLS;
 
-// All lanes of the warp call it with the same collective; it runs once, on what all of them gave.
-void Exchange(Collective collective, const void* in, uint32_t in_bytes, void* out,
-              uint32_t out_bytes);
+// All lanes of the warp put something into their slots and meet with the same collective; it runs once, on what all of
+// them gave, and each gets what it made for the lane.
+uint8_t* LaneSlot();
+const uint8_t* Meet(Collective collective);
+template <typename In, typename Out>
+void Exchange(Collective collective, const In& in, Out* out) {
+  static_assert(sizeof(In) <= kLaneBytes && sizeof(Out) <= kLaneBytes);
+  std::memcpy(LaneSlot(), &in, sizeof in);
+  std::memcpy(out, Meet(collective), sizeof *out);
+}
 void BlockBarrier();
+// What the device would stop at; the grid ends with this error.
+void ReportFault(const char* error);
+inline const void* Aligned(const void* p, uintptr_t bytes) {
+  if (reinterpret_cast<uintptr_t>(p) % bytes != 0) ReportFault("a misaligned address");
+  return p;
+}
 
 // Runs a grid; nullptr, or what went wrong (a barrier that some threads never reach, ...).
 using KernelFunction = void (*)(const void* args);
 const char* RunGrid(KernelFunction kernel, const void* args, uint32_t grid_x, uint32_t grid_y,
                     uint32_t threads, uint32_t shared_bytes);
 
-template <typename T>
+// Sums and maxima over groups of `kLanes` neighbouring lanes.
+template <typename T, int kLanes>
 void SumLanes(const LaneData* in, LaneData* out) {
   T v[32], w[32];
   for (int i = 0; i < 32; ++i) std::memcpy(&v[i], in[i], sizeof(T));
   // The butterfly of the device, so that the bits are the same.
-  for (int mask = 16; mask > 0; mask /= 2) {
+  for (int mask = kLanes / 2; mask > 0; mask /= 2) {
     for (int i = 0; i < 32; ++i) w[i] = v[i] + v[i ^ mask];
     std::memcpy(v, w, sizeof v);
   }
   for (int i = 0; i < 32; ++i) std::memcpy(out[i], &v[i], sizeof(T));
 }
-template <typename T>
+template <typename T, int kLanes>
 void MaxLanes(const LaneData* in, LaneData* out) {
   T v[32], w[32];
   for (int i = 0; i < 32; ++i) std::memcpy(&v[i], in[i], sizeof(T));
-  for (int mask = 16; mask > 0; mask /= 2) {
+  for (int mask = kLanes / 2; mask > 0; mask /= 2) {
     for (int i = 0; i < 32; ++i) w[i] = v[i ^ mask] > v[i] ? v[i ^ mask] : v[i];
     std::memcpy(v, w, sizeof v);
   }
@@ -84,28 +100,28 @@ inline uint32_t GridY() { return emulation::place.grid_y; }
 inline uint8_t* Shared() { return emulation::place.shared; }
 
 inline void SyncBlock() { emulation::BlockBarrier(); }
-inline void SyncWarp() { emulation::Exchange(emulation::NoData, nullptr, 0, nullptr, 0); }
+inline void SyncWarp() { emulation::Meet(emulation::NoData); }
 template <typename T>
 T ShuffleFrom(T value, uint32_t lane) {
   const emulation::Wanted<T> wanted = {value, lane};
   T result;
-  emulation::Exchange(emulation::ShuffleLanes<T>, &wanted, sizeof wanted, &result, sizeof result);
+  emulation::Exchange(emulation::ShuffleLanes<T>, wanted, &result);
   return result;
 }
 template <typename T>
 T ShuffleXor(T value, uint32_t mask) {
   return ShuffleFrom(value, Tid() % 32 ^ mask);
 }
-template <typename T>
-T WarpSum(T value) {
+template <uint32_t kLanes, typename T>
+T GroupSum(T value) {
   T result;
-  emulation::Exchange(emulation::SumLanes<T>, &value, sizeof value, &result, sizeof result);
+  emulation::Exchange(emulation::SumLanes<T, kLanes>, value, &result);
   return result;
 }
-template <typename T>
-T WarpMax(T value) {
+template <uint32_t kLanes, typename T>
+T GroupMax(T value) {
   T result;
-  emulation::Exchange(emulation::MaxLanes<T>, &value, sizeof value, &result, sizeof result);
+  emulation::Exchange(emulation::MaxLanes<T, kLanes>, value, &result);
   return result;
 }
 
@@ -113,9 +129,18 @@ T WarpMax(T value) {
 inline void GridTrigger() {}
 inline void GridWait() {}
 
-inline Word4 LoadWeight(const void* p) { return *static_cast<const Word4*>(p); }
-inline uint32_t LoadWeight32(const void* p) { return *static_cast<const uint32_t*>(p); }
-inline uint32_t LoadWeight16(const void* p) { return *static_cast<const uint16_t*>(p); }
+template <typename T>
+T LoadAligned(const void* p) {
+  T value;
+  std::memcpy(&value, emulation::Aligned(p, sizeof value), sizeof value);
+  return value;
+}
+inline Word4 LoadWeight(const void* p) { return LoadAligned<Word4>(p); }
+inline void LoadWeight64(const void* p, uint32_t* v) {
+  std::memcpy(v, emulation::Aligned(p, 8), 8);
+}
+inline uint32_t LoadWeight32(const void* p) { return LoadAligned<uint32_t>(p); }
+inline uint32_t LoadWeight16(const void* p) { return LoadAligned<uint16_t>(p); }
 
 inline float LoadFresh(const float* p) { return *p; }
 
@@ -123,7 +148,9 @@ inline float LoadFresh(const float* p) { return *p; }
 void CopyAsyncBytes(void* shared, const void* global, uint32_t bytes);
 template <int kBytes>
 void CopyAsync(void* shared, const void* global) {
-  CopyAsyncBytes(shared, global, kBytes);
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
+  emulation::Aligned(shared, kBytes);
+  CopyAsyncBytes(shared, emulation::Aligned(global, kBytes), kBytes);
 }
 void CommitCopies();
 void WaitCopiesDown(int pending);
@@ -139,6 +166,18 @@ inline int32_t Dp4a(uint32_t a, uint32_t b, int32_t c) {
   return c;
 }
 
+inline uint32_t PickBytes(uint32_t low, uint32_t high, uint32_t places) {
+  const uint64_t bytes = low | uint64_t{high} << 32;
+  uint32_t picked = 0;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t place = places >> 4 * i & 15;
+    // With bit 3 the device repeats the sign of a byte.
+    const uint32_t byte = bytes >> 8 * (place & 7) & 255;
+    picked |= (place < 8 ? byte : byte >= 128 ? 255 : 0) << 8 * i;
+  }
+  return picked;
+}
+
 template <typename C>
 void Mma(emulation::Collective collective, C (&c)[4], const uint32_t (&a)[4],
          const uint32_t (&b)[2]) {
@@ -146,10 +185,13 @@ void Mma(emulation::Collective collective, C (&c)[4], const uint32_t (&a)[4],
   std::memcpy(lane.a, a, sizeof a);
   std::memcpy(lane.b, b, sizeof b);
   std::memcpy(lane.c, c, sizeof c);
-  emulation::Exchange(collective, &lane, sizeof lane, c, sizeof c);
+  emulation::Exchange(collective, lane, &c);
 }
 inline void MmaInt8(int32_t (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   Mma(emulation::MmaInt8Lanes, c, a, b);
+}
+inline void MmaInt8Half(int32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t b) {
+  MmaInt8(c, {a0, a1, 0, 0}, {b, 0});
 }
 inline void MmaHalf(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   Mma(emulation::MmaHalfLanes, c, a, b);

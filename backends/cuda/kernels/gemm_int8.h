@@ -24,16 +24,23 @@ inline constexpr uint32_t kMagicBits = 0x4b400000u;  // 1.5 * 2^23
 // Offsets in a stage.
 template <uint32_t kType>
 struct Int8Stage {
-  using C = Codec<kType>;
-  static constexpr uint32_t kUnits = C::kBytes ? 8 : 4;  // of a matrix row
+  static constexpr CodecFacts kFacts = Codec<kType>::kFacts;
+  static constexpr uint32_t kUnits = 128 / kFacts.unit();  // of a matrix row
   static constexpr uint32_t kRowBytes = kUnits * 16 + 16;
   static constexpr uint32_t kXBytes = 128 + 16;
-  static constexpr uint32_t kScaleBytes = C::kMinimum ? 16 : 8;  // of a matrix row
+  static constexpr uint32_t kHighBytes =
+      kFacts.high_bits * 16;  // of a matrix row, like the following
+  // Entries of the stage's blocks, or the one that they share with four others.
+  static constexpr uint32_t kEntries =
+      kFacts.scale_blocks > kStageBlocks ? 1 : kStageBlocks / kFacts.scale_blocks;
+  static constexpr uint32_t kScaleBytes = kEntries * kFacts.scale_bytes;
+  static constexpr uint32_t kSuperBytes = kFacts.super_bytes != 0 ? 4 : 0;
   static constexpr uint32_t kX = kGemmTile * kRowBytes;
   static constexpr uint32_t kScales = kX + kGemmTile * kXBytes;
   static constexpr uint32_t kMeta = kScales + kGemmTile * kScaleBytes;
   static constexpr uint32_t kHigh = kMeta + kGemmTile * kStageBlocks * 8;
-  static constexpr uint32_t kBytes = kHigh + (C::kHigh ? kGemmTile * 16 : 0);
+  static constexpr uint32_t kSuper = kHigh + kGemmTile * kHighBytes;
+  static constexpr uint32_t kBytes = kSuper + kGemmTile * kSuperBytes;
 };
 
 SAMARA_DEVICE void StoreZeros(uint8_t* to, uint32_t bytes) {
@@ -44,7 +51,7 @@ template <uint32_t kType>
 SAMARA_DEVICE void FillInt8Stage(const GemmArgs& a, uint32_t first_row, uint32_t first_x,
                                  uint32_t n_x, uint32_t chunk, uint8_t* stage) {
   using S = Int8Stage<kType>;
-  using C = Codec<kType>;
+  constexpr CodecFacts kFacts = S::kFacts;
   for (uint32_t i = Tid(); i < kGemmTile * S::kUnits; i += kGemmThreads) {
     const uint32_t r = i / S::kUnits, u = i % S::kUnits;
     const uint32_t row = Least(first_row + r, a.matrix.rows - 1), unit = chunk * S::kUnits + u;
@@ -59,8 +66,19 @@ SAMARA_DEVICE void FillInt8Stage(const GemmArgs& a, uint32_t first_row, uint32_t
     const uint32_t row = Least(first_row + r, a.matrix.rows - 1);
     const uint64_t at = static_cast<uint64_t>(row) * a.matrix.scale_blocks + chunk * kStageBlocks;
     CopyAsync<S::kScaleBytes>(stage + S::kScales + r * S::kScaleBytes,
-                              a.matrix.scales + at * (S::kScaleBytes / 4));
-    if constexpr (C::kHigh) CopyAsync<16>(stage + S::kHigh + r * 16, a.matrix.high + at * 4);
+                              a.matrix.scales + at / kFacts.scale_blocks * kFacts.scale_bytes);
+    if constexpr (kFacts.high_bits != 0) {
+      SAMARA_UNROLL
+      for (uint32_t i = 0; i < S::kHighBytes; i += 16) {
+        CopyAsync<16>(stage + S::kHigh + r * S::kHighBytes + i,
+                      a.matrix.high + at * (4 * kFacts.high_bits) + i);
+      }
+    }
+    if constexpr (kFacts.super_bytes != 0) {
+      // The aligned word that has it.
+      CopyAsync<4>(stage + S::kSuper + r * 4,
+                   a.matrix.supers + at / 8 * kFacts.super_bytes / 4 * 4);
+    }
   }
   const uint32_t padded = a.matrix.blocks * 32;
   for (uint32_t i = Tid(); i < kGemmTile * 8; i += kGemmThreads) {
@@ -86,72 +104,92 @@ SAMARA_DEVICE void FillInt8Stage(const GemmArgs& a, uint32_t first_row, uint32_t
 
 SAMARA_DEVICE uint32_t Word(const uint8_t* p) { return *reinterpret_cast<const uint32_t*>(p); }
 
-// One block of 32 columns of a stage for the 32 x 32 elements of a warp.
+// The fragments of 16 rows, from `row` on, and their scales; this lane has rows g and g + 8.
 template <uint32_t kType>
-SAMARA_DEVICE void MultiplyInt8Block(const uint8_t* stage, uint32_t block, uint32_t warp_row,
-                                     uint32_t warp_x, float (&acc)[2][4][4]) {
+SAMARA_DEVICE void LoadRows(const uint8_t* stage, uint32_t chunk, uint32_t block, uint32_t row,
+                            uint32_t (&words)[4], float (&d)[2][2], float (&minimum)[2][2]) {
   using S = Int8Stage<kType>;
-  using C = Codec<kType>;
-  const uint32_t g = Lane() / 4, w = Lane() % 4;
-  uint32_t m_words[2][4];
-  float d[2][2], minimum[2][2];
+  constexpr CodecFacts kFacts = S::kFacts;
+  const uint32_t in_super = chunk * kStageBlocks + block;
   SAMARA_UNROLL
-  for (uint32_t m = 0; m < 2; ++m) {
-    SAMARA_UNROLL
-    for (uint32_t half = 0; half < 2; ++half) {
-      const uint32_t row = warp_row + m * 16 + half * 8 + g;
-      const uint8_t* units = stage + row * S::kRowBytes;
-      if constexpr (C::kBytes) {
-        m_words[m][half] = Word(units + block * 32 + w * 4);
-        m_words[m][2 + half] = Word(units + block * 32 + 16 + w * 4);
-      } else {
-        const uint32_t word = Word(units + block * 16 + w * 4);
-        uint32_t low = word & 0x0f0f0f0fu, upper = word >> 4 & 0x0f0f0f0fu;
-        if constexpr (C::kHigh) {
-          const uint32_t high = Word(stage + S::kHigh + row * 16 + block * 4);
-          low |= SpreadHighBits(high >> 4 * w);
-          upper |= SpreadHighBits(high >> (16 + 4 * w));
-        }
-        m_words[m][half] = low;
-        m_words[m][2 + half] = upper;
-      }
-      const uint8_t* scales = stage + S::kScales + row * S::kScaleBytes;
-      if constexpr (C::kMinimum) {
-        const uint32_t pair = Word(scales + 4 * block);
-        d[m][half] = FloatOfHalf(static_cast<uint16_t>(pair & 0xffffu));
-        minimum[m][half] = FloatOfHalf(static_cast<uint16_t>(pair >> 16));
-      } else {
-        d[m][half] = FloatOfHalf(reinterpret_cast<const uint16_t*>(scales)[block]);
-        minimum[m][half] = 0.0f;
+  for (uint32_t half = 0; half < 2; ++half) {
+    const uint32_t r = row + half * 8 + Lane() / 4;
+    const uint32_t* units = reinterpret_cast<const uint32_t*>(stage + r * S::kRowBytes);
+    const uint32_t* high = reinterpret_cast<const uint32_t*>(stage + S::kHigh + r * S::kHighBytes);
+    QuantsOf<kType>(units + block * kFacts.bits, high + block * kFacts.high_bits, Lane() % 4,
+                    &words[half], &words[2 + half]);
+    const uint8_t* scales = stage + S::kScales + r * S::kScaleBytes;
+    ScaleEntry<kType> entry;
+    if constexpr (kFacts.scale_bytes == 2) {
+      entry.words[0] = reinterpret_cast<const uint16_t*>(scales)[block];
+    } else {
+      const uint32_t first = block / kFacts.scale_blocks * kFacts.scale_bytes;
+      SAMARA_UNROLL
+      for (uint32_t i = 0; i < Codec<kType>::kScaleWords; ++i) {
+        entry.words[i] = Word(scales + first + 4 * i);
       }
     }
+    if constexpr (kFacts.super_bytes != 0) {
+      entry.super = Word(stage + S::kSuper + r * 4);
+      if (kFacts.super_bytes == 2 && in_super / 8 % 2 != 0) entry.super >>= 16;
+    }
+    ScalesOf<kType>(entry, in_super, d[half], minimum[half]);
+  }
+}
+
+// One block of 32 columns of a stage for the 32 x 32 elements of a warp.
+template <uint32_t kType>
+SAMARA_DEVICE void MultiplyInt8Block(const uint8_t* stage, uint32_t chunk, uint32_t block,
+                                     uint32_t warp_row, uint32_t warp_x, float (&acc)[2][4][4]) {
+  using S = Int8Stage<kType>;
+  using C = Codec<kType>;
+  constexpr uint32_t kParts = C::kHalves ? 2 : 1;  // of the block, with scales of their own
+  const uint32_t g = Lane() / 4, w = Lane() % 4;
+  uint32_t m_words[2][4];
+  float d[2][2][2], minimum[2][2][2];
+  SAMARA_UNROLL
+  for (uint32_t m = 0; m < 2; ++m) {
+    LoadRows<kType>(stage, chunk, block, warp_row + m * 16, m_words[m], d[m], minimum[m]);
   }
   SAMARA_UNROLL
   for (uint32_t n = 0; n < 4; ++n) {
     const uint8_t* x = stage + S::kX + (warp_x + n * 8 + g) * S::kXBytes + block * 32 + w * 4;
     const uint32_t x_words[2] = {Word(x), Word(x + 16)};
-    float scale[2], shift[2], sum[2];
+    float scale[2], shift[2][2], sum[2][2];  // of rows 2w and 2w + 1 of x, and of the parts
     SAMARA_UNROLL
     for (uint32_t e = 0; e < 2; ++e) {
       const uint32_t t = warp_x + n * 8 + 2 * w + e;
       const QuantMeta meta =
           reinterpret_cast<const QuantMeta*>(stage + S::kMeta)[t * kStageBlocks + block];
+      int32_t sums[2];
+      HalfSums(meta, sums);
+      if constexpr (!C::kHalves) sums[0] += sums[1];
       scale[e] = meta.scale;
-      sum[e] = static_cast<float>(meta.sum);
-      shift[e] = FloatOfBits(kMagicBits) + static_cast<float>(C::kOffset * meta.sum);
+      SAMARA_UNROLL
+      for (uint32_t p = 0; p < kParts; ++p) {
+        sum[e][p] = static_cast<float>(sums[p]);
+        shift[e][p] = FloatOfBits(kMagicBits) + static_cast<float>(C::kOffset * sums[p]);
+      }
     }
     SAMARA_UNROLL
     for (uint32_t m = 0; m < 2; ++m) {
-      int32_t c[4] = {static_cast<int32_t>(kMagicBits), static_cast<int32_t>(kMagicBits),
-                      static_cast<int32_t>(kMagicBits), static_cast<int32_t>(kMagicBits)};
-      MmaInt8(c, m_words[m], x_words);
       SAMARA_UNROLL
-      for (uint32_t i = 0; i < 4; ++i) {
-        const uint32_t half = i / 2, e = i % 2;
-        const float dot = FloatOfBits(static_cast<uint32_t>(c[i])) - shift[e];
-        acc[m][n][i] = Fma(d[m][half] * scale[e], dot, acc[m][n][i]);
-        if constexpr (C::kMinimum) {
-          acc[m][n][i] = Fma(minimum[m][half] * scale[e], sum[e], acc[m][n][i]);
+      for (uint32_t p = 0; p < kParts; ++p) {
+        int32_t c[4] = {static_cast<int32_t>(kMagicBits), static_cast<int32_t>(kMagicBits),
+                        static_cast<int32_t>(kMagicBits), static_cast<int32_t>(kMagicBits)};
+        if constexpr (C::kHalves) {
+          MmaInt8Half(c, m_words[m][2 * p], m_words[m][2 * p + 1], x_words[p]);
+        } else {
+          MmaInt8(c, m_words[m], x_words);
+        }
+        SAMARA_UNROLL
+        for (uint32_t i = 0; i < 4; ++i) {
+          const uint32_t half = i / 2, e = i % 2;
+          const float dot = FloatOfBits(static_cast<uint32_t>(c[i])) - shift[e][p];
+          acc[m][n][i] = Fma(d[m][half][p] * scale[e], dot, acc[m][n][i]);
+          if constexpr (C::kMinimum) {
+            acc[m][n][i] = Fma(minimum[m][half][p] * scale[e], sum[e][p], acc[m][n][i]);
+          }
         }
       }
     }
@@ -206,7 +244,8 @@ SAMARA_KERNEL(kGemmThreads, GemmInt8Kernel, GemmArgs) {
     SyncBlock();
     SAMARA_UNROLL
     for (uint32_t block = 0; block < kStageBlocks; ++block) {
-      MultiplyInt8Block<kType>(Shared() + chunk % 2 * S::kBytes, block, warp_row, warp_x, acc);
+      MultiplyInt8Block<kType>(Shared() + chunk % 2 * S::kBytes, chunk, block, warp_row, warp_x,
+                               acc);
     }
     SyncBlock();
   }

@@ -29,11 +29,16 @@ SAMARA_DEVICE uint32_t QuantRowBytes(uint32_t cols) {
 }
 SAMARA_DEVICE uint32_t FloatRowBytes(uint32_t cols) { return CeilDiv(cols, 32) * 128; }
 
+// A unit of a row, and what is beside it.
+template <uint32_t kType>
+struct UnitData {
+  Word4 unit;
+  uint32_t high[Codec<kType>::kHighStorage];
+  ScaleEntry<kType> scales;
+};
 template <uint32_t kType>
 struct UnitBatch {
-  Word4 units[2][kMatVecUnits];
-  uint32_t scales[2][kMatVecUnits];
-  uint32_t high[2][kMatVecUnits];
+  UnitData<kType> data[2][kMatVecUnits];
 };
 
 // Rows of a pair, and for kHeads what happens to them.
@@ -80,55 +85,67 @@ SAMARA_DEVICE void LoadBatch(const MatVecArgs& a, uint32_t pair, uint32_t first_
   for (int r = 0; r < 2; ++r) {
     // The second row of the last pair may not be there: its sums are not stored.
     const uint32_t row = Least(p.row[r], a.matrix.rows - 1);
-    const uint8_t* units = UnitOf(a.matrix, row, 0);
-    const uint64_t scales = static_cast<uint64_t>(row) * a.matrix.scale_blocks;
+    const uint64_t first_block = static_cast<uint64_t>(row) * a.matrix.scale_blocks;
     SAMARA_UNROLL
     for (uint32_t i = 0; i < kMatVecUnits; ++i) {
       const uint32_t unit = Least(first_unit + i * kWarp + Lane(), a.matrix.units_per_row - 1);
-      batch->units[r][i] = LoadWeight(units + static_cast<uint64_t>(unit) * 16);
+      UnitData<kType>& data = batch->data[r][i];
+      data.unit = LoadWeight(UnitOf(a.matrix, row, unit));
       if constexpr (C::kQuantized) {
-        const uint64_t at = scales + (C::kBytes ? unit / 2 : unit);
-        batch->scales[r][i] = C::kMinimum ? LoadWeight32(a.matrix.scales + 4 * at)
-                                          : LoadWeight16(a.matrix.scales + 2 * at);
-        if constexpr (C::kHigh) batch->high[r][i] = LoadWeight32(a.matrix.high + 4 * at);
+        const uint32_t block = unit * C::kUnit / 32;
+        LoadScales<kType>(a.matrix, row, block, &data.scales);
+        const uint8_t* high = a.matrix.high + (first_block + block) * C::kFacts.high_bits * 4;
+        if constexpr (C::kHighWords == 1) data.high[0] = LoadWeight32(high);
+        if constexpr (C::kHighWords == 2) LoadWeight64(high, data.high);
       }
     }
   }
 }
 
-// What one unit of a row and one row of x add to a sum. `bytes`, `meta`: of the whole row of x.
+// What one unit of a row and one row of x add to a sum. `bytes`, `meta`: of the whole row of x; `blocks`: of a row.
 template <uint32_t kType>
-SAMARA_DEVICE float AddQuantUnit(const Word4& w, uint32_t scales, uint32_t high, uint32_t unit,
+SAMARA_DEVICE float AddQuantUnit(const UnitData<kType>& data, uint32_t unit, uint32_t blocks,
                                  const int8_t* bytes, const QuantMeta* meta, float acc) {
   using C = Codec<kType>;
-  const float d = FloatOfHalf(static_cast<uint16_t>(scales & 0xffffu));
-  if constexpr (C::kBytes) {
+  float d[2], minimum[2];
+  if constexpr (C::kFacts.bits == 8) {  // half a block
     const Word4 x = *reinterpret_cast<const Word4*>(bytes + unit * 16);
-    const QuantMeta m = meta[unit / 2];
+    ScalesOf<kType>(data.scales, unit / 2, d, minimum);
     int32_t sum = 0;
     SAMARA_UNROLL
-    for (int i = 0; i < 4; ++i) sum = Dot4(w.w[i], x.w[i], sum);
-    return Fma(d * m.scale, static_cast<float>(sum), acc);
+    for (int i = 0; i < 4; ++i) sum = Dot4(data.unit.w[i], x.w[i], sum);
+    return Fma(d[0] * meta[unit / 2].scale, static_cast<float>(sum), acc);
   } else {
-    const Word4 x = *reinterpret_cast<const Word4*>(bytes + unit * 32);
-    const Word4 y = *reinterpret_cast<const Word4*>(bytes + unit * 32 + 16);
-    const QuantMeta m = meta[unit];
-    int32_t sum = 0;
     SAMARA_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      uint32_t low = w.w[i] & 0x0f0f0f0fu, upper = w.w[i] >> 4 & 0x0f0f0f0fu;
-      if constexpr (C::kHigh) {
-        low |= SpreadHighBits(high >> 4 * i);
-        upper |= SpreadHighBits(high >> (16 + 4 * i));
+    for (uint32_t b = 0; b < C::kUnitBlocks; ++b) {
+      const uint32_t block = unit * C::kUnitBlocks + b;
+      if (b > 0 && block >= blocks) break;
+      const Word4 x = *reinterpret_cast<const Word4*>(bytes + block * 32);
+      const Word4 y = *reinterpret_cast<const Word4*>(bytes + block * 32 + 16);
+      const QuantMeta m = meta[block];
+      int32_t sums[2] = {0, 0}, x_sums[2];
+      SAMARA_UNROLL
+      for (uint32_t g = 0; g < 4; ++g) {
+        uint32_t first, second;
+        QuantsOf<kType>(data.unit.w + b * C::kFacts.bits, data.high + b * C::kFacts.high_bits, g,
+                        &first, &second);
+        sums[0] = Dot4(first, x.w[g], sums[0]);
+        sums[1] = Dot4(second, y.w[g], sums[1]);
       }
-      sum = Dot4(low, x.w[i], sum);
-      sum = Dot4(upper, y.w[i], sum);
-    }
-    sum -= C::kOffset * m.sum;
-    acc = Fma(d * m.scale, static_cast<float>(sum), acc);
-    if constexpr (C::kMinimum) {
-      acc = Fma(FloatOfHalf(static_cast<uint16_t>(scales >> 16)) * m.scale,
-                static_cast<float>(m.sum), acc);
+      HalfSums(m, x_sums);
+      ScalesOf<kType>(data.scales, block, d, minimum);
+      if constexpr (!C::kHalves) {
+        sums[0] += sums[1];
+        x_sums[0] += x_sums[1];
+      }
+      SAMARA_UNROLL
+      for (uint32_t h = 0; h < (C::kHalves ? 2 : 1); ++h) {
+        if constexpr (C::kOffset != 0) sums[h] -= C::kOffset * x_sums[h];
+        acc = Fma(d[h] * m.scale, static_cast<float>(sums[h]), acc);
+        if constexpr (C::kMinimum) {
+          acc = Fma(minimum[h] * m.scale, static_cast<float>(x_sums[h]), acc);
+        }
+      }
     }
     return acc;
   }
@@ -155,18 +172,16 @@ SAMARA_DEVICE float AddFloatUnit(const Word4& w, const float* x, uint32_t left, 
 }
 
 // Rows of x into shared memory: int8, or F32 padded with zeros to whole units.
-template <uint32_t kType, uint32_t kTokens>
-SAMARA_DEVICE void StageRows(const MatVecArgs& a, uint32_t first_row, uint32_t n_rows,
+template <uint32_t kType>
+SAMARA_DEVICE void StageRows(const MatVecArgs& a, uint32_t first_row, uint32_t n_tokens,
                              uint8_t* staged) {
   constexpr bool kQuantized = Codec<kType>::kQuantized;
   const uint32_t cols = a.matrix.cols;
   float* work = reinterpret_cast<float*>(Shared());
   const uint32_t row_bytes = kQuantized ? QuantRowBytes(cols) : FloatRowBytes(cols);
-  for (uint32_t t = 0; t < kTokens; ++t) {
+  for (uint32_t t = 0; t < n_tokens; ++t) {
     uint8_t* to = staged + t * row_bytes;
-    const bool present = first_row + t < n_rows;
-    // Rows that are not there repeat the last one; nobody stores their sums.
-    const float* x = RowOf<const float>(a.x, present ? first_row + t : n_rows - 1);
+    const float* x = RowOf<const float>(a.x, first_row + t);
     float r = 1.0f;
     if (a.norm != 0) r = InverseRms(x, cols, a.x_aligned != 0, a.eps, work);
     const uint32_t fours = CeilDiv(cols, 32) * 8;
@@ -255,20 +270,20 @@ SAMARA_KERNEL(kMatVecThreads, MatVecKernel, MatVecArgs) {
   UnitBatch<kType> batch;
   if (warp_pair < a.n_pairs) LoadBatch<kType>(a, warp_pair, 0, &batch);
   GridWait();
-  const uint32_t n_rows = DimValue(a.step, a.n_rows), first_row = BlockY() * kTokens;
+  const uint32_t n_rows = DimValue(a.step, a.n_rows), first_row = BlockY() * a.tokens;
   if (first_row >= n_rows) return;
+  // Rows of x of this block; the same for all threads of the grid but in the last blocks.
+  const uint32_t n_tokens = kTokens == 1 ? 1 : Least(a.tokens, n_rows - first_row);
 
   const uint32_t cols = a.matrix.cols;
   uint8_t* staged = Shared() + kMatVecHeader;
   const uint8_t* x = staged;
   uint64_t x_step = C::kQuantized ? QuantRowBytes(cols) : FloatRowBytes(cols);
-  uint32_t x_rows = kTokens;  // rows that may be read
   if (a.source == kSourceFloat) {
-    StageRows<kType, kTokens>(a, first_row, n_rows, staged);
+    StageRows<kType>(a, first_row, n_tokens, staged);
   } else {
     x = RowOf<const uint8_t>(a.x, first_row);
     x_step = a.x.row_bytes;
-    x_rows = n_rows - first_row;
   }
   // Direct rows end where they end; staged ones are padded.
   const uint32_t readable = a.source == kSourceDirect ? cols : CeilDiv(cols, 32) * 32;
@@ -292,17 +307,19 @@ SAMARA_KERNEL(kMatVecThreads, MatVecKernel, MatVecArgs) {
         if (unit >= a.matrix.units_per_row) continue;
         SAMARA_UNROLL
         for (uint32_t t = 0; t < kTokens; ++t) {
-          const uint8_t* row = x + Least(t, x_rows - 1) * x_step;
+          if (t >= n_tokens) break;
+          const uint8_t* row = x + t * x_step;
           SAMARA_UNROLL
           for (int r = 0; r < 2; ++r) {
             if constexpr (C::kQuantized) {
               const int8_t* bytes = reinterpret_cast<const int8_t*>(row);
-              acc[r][t] = AddQuantUnit<kType>(now.units[r][i], now.scales[r][i], now.high[r][i],
-                                              unit, bytes, MetaOf(bytes, cols), acc[r][t]);
+              acc[r][t] = AddQuantUnit<kType>(now.data[r][i], unit, a.matrix.blocks, bytes,
+                                              MetaOf(bytes, cols), acc[r][t]);
             } else {
               const float* values = reinterpret_cast<const float*>(row) + unit * C::kUnit;
-              acc[r][t] = AddFloatUnit<kType>(now.units[r][i], values, readable - unit * C::kUnit,
-                                              a.source == kSourceDirect, acc[r][t]);
+              acc[r][t] =
+                  AddFloatUnit<kType>(now.data[r][i].unit, values, readable - unit * C::kUnit,
+                                      a.source == kSourceDirect, acc[r][t]);
             }
           }
         }
@@ -312,13 +329,14 @@ SAMARA_KERNEL(kMatVecThreads, MatVecKernel, MatVecArgs) {
     float mine[2] = {0.0f, 0.0f};
     SAMARA_UNROLL
     for (uint32_t t = 0; t < kTokens; ++t) {
+      if (t >= n_tokens) break;
       SAMARA_UNROLL
       for (int r = 0; r < 2; ++r) {
         const float sum = WarpSum(acc[r][t]);
         if (Lane() == t) mine[r] = sum;
       }
     }
-    if (Lane() < kTokens && first_row + Lane() < n_rows) {
+    if (Lane() < n_tokens) {
       StorePair(a, pair, first_row + Lane(), Lane(), WarpIndex() + j * kMatVecWarps, mine[0],
                 mine[1]);
     }
@@ -327,7 +345,7 @@ SAMARA_KERNEL(kMatVecThreads, MatVecKernel, MatVecArgs) {
   // The 32 outputs of this block are one int8 block of each row.
   SyncBlock();
   const uint32_t t = WarpIndex();
-  if (t >= kTokens || first_row + t >= n_rows) return;
+  if (t >= n_tokens) return;
   const uint32_t column = BlockX() * 32 + Lane();
   const float z =
       column < a.n_pairs ? (reinterpret_cast<float*>(Shared() + 64) + t * 32)[Lane()] : 0.0f;

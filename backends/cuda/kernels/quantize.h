@@ -25,9 +25,7 @@ SAMARA_DEVICE void QuantizeFour(const float (&x)[4], bool store, int8_t* bytes, 
   uint32_t largest = 0;
   SAMARA_UNROLL
   for (int j = 0; j < 4; ++j) largest = Most(largest, MagnitudeBits(x[j]));
-  SAMARA_UNROLL
-  for (uint32_t mask = 1; mask < 8; mask *= 2) largest = Most(largest, ShuffleXor(largest, mask));
-  const Quantizer quantizer = QuantizerOf(largest);
+  const Quantizer quantizer = QuantizerOf(GroupMax<8>(largest));
   uint32_t word = 0;
   int32_t sum = 0;
   SAMARA_UNROLL
@@ -36,22 +34,21 @@ SAMARA_DEVICE void QuantizeFour(const float (&x)[4], bool store, int8_t* bytes, 
     sum += q;
     word |= (static_cast<uint32_t>(q) & 255u) << 8 * j;
   }
-  SAMARA_UNROLL
-  for (uint32_t mask = 1; mask < 8; mask *= 2) sum += ShuffleXor(sum, mask);
-  if (!store) return;
   const uint32_t lane = Lane() % 8;
+  const int32_t sums = GroupSum<8>(lane < 4 ? sum : sum * 65536);
+  if (!store) return;
   reinterpret_cast<uint32_t*>(bytes)[lane] = word;
-  if (lane == 0) *meta = {quantizer.scale, sum};
+  if (lane == 0) *meta = {quantizer.scale, sums};
 }
 
 // One value of a block by each of 32 lanes.
 SAMARA_DEVICE void QuantizeOne(float x, bool store, int8_t* bytes, QuantMeta* meta) {
   const Quantizer quantizer = QuantizerOf(WarpMax(MagnitudeBits(x)));
   const int32_t q = QuantizeValue(x, quantizer);
-  const int32_t sum = WarpSum(q);
+  const int32_t sums = WarpSum(Lane() < 16 ? q : q * 65536);
   if (!store) return;
   bytes[Lane()] = static_cast<int8_t>(q);
-  if (Lane() == 0) *meta = {quantizer.scale, sum};
+  if (Lane() == 0) *meta = {quantizer.scale, sums};
 }
 
 // 1 / rms of a row, by the whole block; `work` has a float for each warp. Ends with a barrier.

@@ -103,6 +103,12 @@ SAMARA_DEVICE QuantMeta* MetaOf(int8_t* row, uint32_t cols) {
   return reinterpret_cast<QuantMeta*>(row + CeilDiv(cols, 32) * 32);
 }
 
+// Sums of both halves of a block.
+SAMARA_DEVICE void HalfSums(const QuantMeta& meta, int32_t (&sums)[2]) {
+  sums[0] = static_cast<int16_t>(meta.sums & 0xffff);
+  sums[1] = (meta.sums - sums[0]) >> 16;
+}
+
 // --- States ------------------------------------------------------------------------------------------------
 
 // The block that holds a sequence's slot, or pool_blocks if the table is broken.
