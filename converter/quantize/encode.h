@@ -23,6 +23,18 @@ void EncodeCodesAvx512(const CodeForm& form, const float* x, const float* weight
                        BlockCodes* codes);
 #endif
 
+// Blocks of Q4_0, Q4_1, Q5_0 and Q5_1 by such a search, for where weights are known: a row of n elements, the last
+// block zero-padded. Without weights, and in Q8_0, QuantizeRow's rule holds. False: another type.
+using EncodeBlocksFunction = bool (*)(DType dtype, const float* x, const float* weights, uint64_t n,
+                                      uint8_t* out);
+bool EncodeBlocksScalar(DType dtype, const float* x, const float* weights, uint64_t n,
+                        uint8_t* out);
+#if defined(__x86_64__)
+bool EncodeBlocksAvx2(DType dtype, const float* x, const float* weights, uint64_t n, uint8_t* out);
+bool EncodeBlocksAvx512(DType dtype, const float* x, const float* weights, uint64_t n,
+                        uint8_t* out);
+#endif
+
 // QuantizeRow for these types: one row of `cols` elements to row-major blocks.
 void EncodeRow(const CodeForm& form, const float* in, const float* weights, uint64_t cols,
                uint8_t* out);

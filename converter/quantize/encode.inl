@@ -1,8 +1,12 @@
 // The search of an encoder, for each instruction set: 16 candidates for the scale (and minimum) of a sub-block are tried at
 // once, one a lane, in GNU vector types, which any target compiles to the same roundings. Included by one file each,
-// which defines SAMARA_ENCODE.
+// which defines SAMARA_ENCODE_NAME(function): its name there.
 #include "converter/quantize/encode.h"
 #include "formats/quant/blocks.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #define SAMARA_INLINE inline __attribute__((always_inline))
 
@@ -16,6 +20,57 @@ constexpr float kHuge = 3.402823466e+38f;
 SAMARA_INLINE Lanes Splat(float value) {
   return Lanes{value, value, value, value, value, value, value, value,
                value, value, value, value, value, value, value, value};
+}
+// a < b ? a : b and a > b ? a : b; compilers make no single instruction of them by themselves.
+SAMARA_INLINE Lanes Min(const Lanes& a, const Lanes& b) {
+#if defined(__AVX512F__)
+  return (Lanes)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+SAMARA_INLINE Lanes Max(const Lanes& a, const Lanes& b) {
+#if defined(__AVX512F__)
+  return (Lanes)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+typedef int32_t Integers __attribute__((vector_size(64)));
+SAMARA_INLINE Lanes Load(const float* x) {
+  Lanes lanes;
+  __builtin_memcpy(&lanes, x, sizeof lanes);
+  return lanes;
+}
+// Lane i with lane i ^ 8, then 4, 2 and 1: the whole in every lane.
+#define SAMARA_TREE(v, Combine)                                                                \
+  v = Combine(                                                                                 \
+      v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)); \
+  v = Combine(                                                                                 \
+      v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)); \
+  v = Combine(                                                                                 \
+      v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
+  v = Combine(v,                                                                               \
+              __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))
+SAMARA_INLINE Lanes Plus(const Lanes& a, const Lanes& b) { return a + b; }
+SAMARA_INLINE Integers Less(const Integers& a, const Integers& b) {
+#if defined(__AVX512F__)
+  return (Integers)_mm512_maskz_min_epi32(0xffff, (__m512i)a, (__m512i)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+SAMARA_INLINE float Total(Lanes v) {
+  SAMARA_TREE(v, Plus);
+  return v[0];
+}
+SAMARA_INLINE float Least(Lanes v) {
+  SAMARA_TREE(v, Min);
+  return v[0];
+}
+SAMARA_INLINE float Most(Lanes v) {
+  SAMARA_TREE(v, Max);
+  return v[0];
 }
 // 1 / s, 0 where that is no finite number.
 SAMARA_INLINE float Inverse(float s) {
@@ -34,9 +89,7 @@ constexpr float kRounder = 12582912.0f;
 struct Uniform {
   float low, high;
   SAMARA_INLINE Lanes Nearest(Lanes y) const {
-    const Lanes bottom = Splat(low), top = Splat(high);
-    y = y < bottom ? bottom : y;
-    y = y > top ? top : y;
+    y = Min(Max(y, Splat(low)), Splat(high));
     y = y + Splat(kRounder);
     return y - Splat(kRounder);
   }
@@ -54,38 +107,77 @@ struct Table {
   }
 };
 
+// Of a sub-block: sums of weights, weighted elements and weighted squares.
+struct Moments {
+  float w = 0, wx = 0, wxx = 0;
+};
+// Elements of a sub-block with their weights. Plain: all weights are 1.
+template <bool kPlain>
+struct Elements {
+  const float* x;
+  const float* w;
+  int n;
+
+  // n is 16 or 32.
+  SAMARA_INLINE Lanes X(int k) const { return Load(x + k); }
+  SAMARA_INLINE Lanes W(int k) const { return kPlain ? Splat(1.0f) : Load(w + k); }
+  SAMARA_INLINE Moments Measure() const {
+    Lanes weight = W(0), wx = weight * X(0), wxx = wx * X(0);
+    if (n == 32) {
+      const Lanes more = W(16) * X(16);
+      weight = weight + W(16);
+      wx = wx + more;
+      wxx = wxx + more * X(16);
+    }
+    return {kPlain ? static_cast<float>(n) : Total(weight), Total(wx), Total(wxx)};
+  }
+  // From 0 on.
+  SAMARA_INLINE void Range(float* least, float* most) const {
+    const Lanes zero = Splat(0.0f), second = n == 32 ? X(16) : zero;
+    *least = Least(Min(Min(X(0), second), zero));
+    *most = Most(Max(Max(X(0), second), zero));
+  }
+};
+
 // Sums over a sub-block of v, the value of each element's quant, with weights.
 struct Sums {
-  Lanes vv, v, vx, error;
+  Lanes vv, v, vx;
+
+  // The weighted squared error of x = scale * v + offset. Some digits cancel, few enough to choose by.
+  SAMARA_INLINE Lanes Error(const Moments& m, const Lanes& scale, const Lanes& offset) const {
+    const Lanes two = Splat(2.0f);
+    return Splat(m.wxx) + scale * (scale * vv + two * (offset * v - vx)) +
+           offset * (offset * Splat(m.w) - two * Splat(m.wx));
+  }
 };
-// Quants with x = scale * v + offset, and the error of that.
-template <typename Grid>
-SAMARA_INLINE void Try(const Grid& grid, const float* x, const float* w, int n, const Lanes& scale,
+// Quants with x = scale * v + offset.
+template <bool kAffine, bool kPlain, typename Grid>
+SAMARA_INLINE void Try(const Grid& grid, const Elements<kPlain>& e, const Lanes& scale,
                        const Lanes& offset, Sums* sums) {
   const Lanes inverse = Inverse(scale);
-  Lanes vv = Splat(0.0f), v = vv, vx = vv, error = vv;
-  for (int k = 0; k < n; ++k) {
-    const Lanes own = Splat(x[k]), weight = Splat(w[k]);
-    const Lanes q = grid.Nearest((own - offset) * inverse);
-    const Lanes weighted = q * weight;
+  Lanes vv = Splat(0.0f), v = vv, vx = vv;
+  for (int k = 0; k < e.n; ++k) {
+    const Lanes own = Splat(e.x[k]);
+    const Lanes q = grid.Nearest(kAffine ? (own - offset) * inverse : own * inverse);
+    const Lanes weighted = kPlain ? q : q * Splat(e.w[k]);
     vv = vv + weighted * q;
-    v = v + weighted;
+    if (kAffine) v = v + weighted;
     vx = vx + weighted * own;
-    const Lanes e = scale * q + offset - own;
-    error = error + e * e * weight;
   }
   sums->vv = vv;
   sums->v = v;
   sums->vx = vx;
-  sums->error = error;
 }
 
+// The lane with the least error, the lowest of nearly equal ones: the lane's number takes the place of the last bits.
 SAMARA_INLINE int Best(const Lanes& error) {
-  int best = 0;
-  for (int i = 1; i < kLanes; ++i) {
-    if (error[i] < error[best]) best = i;
-  }
-  return best;
+  const Lanes positive = Max(error, Splat(0.0f));
+  const Integers number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  Integers bits;
+  __builtin_memcpy(&bits, &positive, sizeof bits);
+  bits = (bits & 0x7ffffff0) | number;
+  SAMARA_TREE(bits, Less);
+  return bits[0] & 15;
 }
 
 // Scale and offset of a sub-block, before they are made codes.
@@ -93,40 +185,34 @@ struct Fitted {
   float scale = 0, offset = 0;
 };
 
-// The least squares' scale and offset of each lane for its quants; offset at most 0. w, wx: sums of the
-// weights and of weighted elements.
-SAMARA_INLINE void Solve(const Sums& s, float w, float wx, bool affine, Lanes* scale,
-                         Lanes* offset) {
+// The least squares' scale and offset of each lane for its quants; offset at most 0.
+template <bool kAffine>
+SAMARA_INLINE void Solve(const Sums& s, const Moments& m, Lanes* scale, Lanes* offset) {
   const Lanes zero = Splat(0.0f), one = Splat(1.0f);
   const Lanes alone = s.vv > zero ? s.vx / (s.vv > zero ? s.vv : one) : zero;
   *scale = alone;
   *offset = zero;
-  if (!affine) return;
-  const Lanes determinant = s.vv * Splat(w) - s.v * s.v;
+  if (!kAffine) return;
+  const Lanes determinant = s.vv * Splat(m.w) - s.v * s.v;
   const Lanes divisor = determinant > zero ? determinant : one;
-  const Lanes a = (Splat(w) * s.vx - s.v * Splat(wx)) / divisor;
-  const Lanes b = (s.vv * Splat(wx) - s.v * s.vx) / divisor;
+  const Lanes a = (Splat(m.w) * s.vx - s.v * Splat(m.wx)) / divisor;
+  const Lanes b = (s.vv * Splat(m.wx) - s.v * s.vx) / divisor;
   const Lanes both = determinant > zero ? b : one;  // above 0: no use
   *scale = both <= zero ? a : alone;
   *offset = both <= zero ? b : zero;
 }
 
-// rounds: how often the scale of the best quants is taken for new quants.
-template <typename Grid>
-SAMARA_INLINE Fitted Fit(const Grid& grid, const float* x, const float* w, int n, bool affine,
-                         float low, float high, int rounds) {
-  float least = 0, most = 0, extreme = 0, weight = 0, wx = 0;
-  for (int k = 0; k < n; ++k) {
-    least = x[k] < least ? x[k] : least;
-    most = x[k] > most ? x[k] : most;
-    weight += w[k];
-    wx += w[k] * x[k];
-  }
-  extreme = -least > most ? least : most;
+// rounds: how often the scales of the least squares are taken for new quants.
+template <bool kAffine, bool kPlain, typename Grid>
+SAMARA_INLINE Fitted Fit(const Grid& grid, const Elements<kPlain>& e, float low, float high,
+                         int rounds, const Moments& moments) {
+  float least, most;
+  e.Range(&least, &most);
+  const float extreme = -least > most ? least : most;
   if (extreme == 0) return {};
   const Lanes number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   Lanes scale, offset;
-  if (affine) {
+  if (kAffine) {
     const float step = high < 8 ? 0.11f : 0.125f;
     scale = Splat(most - least) / (Splat(high - (high < 8 ? 0.4f : 0.75f)) + Splat(step) * number);
     offset = Splat(least);
@@ -140,12 +226,13 @@ SAMARA_INLINE Fitted Fit(const Grid& grid, const float* x, const float* w, int n
   }
   Sums sums;
   Lanes best_scale = scale, best_offset = offset, best_error = Splat(kHuge);
-  for (int round = 0; round <= rounds; ++round) {
-    Try(grid, x, w, n, scale, offset, &sums);
-    best_scale = sums.error < best_error ? scale : best_scale;
-    best_offset = sums.error < best_error ? offset : best_offset;
-    best_error = sums.error < best_error ? sums.error : best_error;
-    if (round < rounds) Solve(sums, weight, wx, affine, &scale, &offset);
+  for (int round = 0; round < rounds; ++round) {
+    Try<kAffine>(grid, e, scale, offset, &sums);
+    Solve<kAffine>(sums, moments, &scale, &offset);
+    const Lanes error = sums.Error(moments, scale, offset);
+    best_scale = error < best_error ? scale : best_scale;
+    best_offset = error < best_error ? offset : best_offset;
+    best_error = error < best_error ? error : best_error;
   }
   const int best = Best(best_error);
   return {best_scale[best], best_offset[best]};
@@ -166,20 +253,22 @@ constexpr int kRefits = 2;
 struct Ranges {
   int scale_low, scale_high;  // of scale codes, bias taken off
   int minimum_high;
-  float low, high;            // values of quants
+  float low, high;  // values of quants
 };
 
-template <typename Grid>
+template <bool kAffine, bool kPlain, typename Grid>
 SAMARA_INLINE void Encode(const CodeForm& form, const Grid& grid, const Ranges& range,
                           const float* x, const float* w, int n_subs, int rounds,
                           BlockCodes* codes) {
   const int sub = form.sub;
-  const bool affine = form.minimum;
   const bool coded = form.elements > form.sub;  // scales are codes times d
   Fitted fitted[16];
+  Moments moments[16];
   float scale_top = 0, minimum_top = 0;  // the scale of largest magnitude, with its sign
   for (int s = 0; s < n_subs; ++s) {
-    fitted[s] = Fit(grid, x + s * sub, w + s * sub, sub, affine, range.low, range.high, rounds);
+    const Elements<kPlain> own = {x + s * sub, w + s * sub, sub};
+    moments[s] = own.Measure();
+    fitted[s] = Fit<kAffine>(grid, own, range.low, range.high, rounds, moments[s]);
     const float magnitude = __builtin_fabsf(fitted[s].scale);
     if (magnitude > __builtin_fabsf(scale_top)) scale_top = fitted[s].scale;
     if (-fitted[s].offset > minimum_top) minimum_top = -fitted[s].offset;
@@ -187,7 +276,7 @@ SAMARA_INLINE void Encode(const CodeForm& form, const Grid& grid, const Ranges& 
   // The end of the code range that reaches farther takes the largest scale.
   const int end = range.scale_low < -range.scale_high ? range.scale_low : range.scale_high;
   float d = coded ? scale_top / static_cast<float>(end) : scale_top;
-  float m = affine ? minimum_top / static_cast<float>(range.minimum_high) : 0;
+  float m = kAffine ? minimum_top / static_cast<float>(range.minimum_high) : 0;
   float best_error = kHuge;
   for (int round = 0; round < kRefits; ++round) {
     BlockCodes now = {};
@@ -205,58 +294,49 @@ SAMARA_INLINE void Encode(const CodeForm& form, const Grid& grid, const Ranges& 
     // Of the least squares for d and m.
     float aa = 0, ab = 0, bb = 0, ax = 0, bx = 0, error = 0;
     for (int s = 0; s < n_subs; ++s) {
-      const float* xs = x + s * sub;
-      const float* ws = w + s * sub;
       const int scale_near =
           coded ? Clamped(fitted[s].scale * d_inverse, range.scale_low, range.scale_high) : 1;
       const int minimum_near =
-          affine ? Clamped(-fitted[s].offset * m_inverse, 0, range.minimum_high) : 0;
+          kAffine ? Clamped(-fitted[s].offset * m_inverse, 0, range.minimum_high) : 0;
       const Lanes around = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
       const Lanes around_scale = {0, -1, 1, 0, -1, 1, 0, -1, 1, 0, -1, 1, 0, -1, 1, 0};
       const Lanes around_minimum = {0, 0, 0, -1, -1, -1, 1, 1, 1, -2, -2, -2, 2, 2, 2, 0};
       Lanes scale_codes = Splat(static_cast<float>(scale_near));
       Lanes minimum_codes = Splat(static_cast<float>(minimum_near));
-      if (affine) {
+      if (kAffine) {
         scale_codes = scale_codes + around_scale;
         minimum_codes = minimum_codes + around_minimum;
-        const Lanes top = Splat(static_cast<float>(range.minimum_high)), zero = Splat(0.0f);
-        minimum_codes = minimum_codes < zero ? zero : minimum_codes;
-        minimum_codes = minimum_codes > top ? top : minimum_codes;
+        minimum_codes =
+            Min(Max(minimum_codes, Splat(0.0f)), Splat(static_cast<float>(range.minimum_high)));
       } else if (coded) {
         scale_codes = scale_codes + around;
       }
       if (coded) {
-        const Lanes bottom = Splat(static_cast<float>(range.scale_low));
-        const Lanes top = Splat(static_cast<float>(range.scale_high));
-        scale_codes = scale_codes < bottom ? bottom : scale_codes;
-        scale_codes = scale_codes > top ? top : scale_codes;
+        scale_codes = Min(Max(scale_codes, Splat(static_cast<float>(range.scale_low))),
+                          Splat(static_cast<float>(range.scale_high)));
       }
       const Lanes scale = Splat(dh) * scale_codes;
       const Lanes offset = Splat(-mh) * minimum_codes;
       Sums sums;
-      Try(grid, xs, ws, sub, scale, offset, &sums);
-      const int best = Best(sums.error);
+      Try<kAffine>(grid, Elements<kPlain>{x + s * sub, w + s * sub, sub}, scale, offset, &sums);
+      const Lanes errors = sums.Error(moments[s], scale, offset);
+      const int best = Best(errors);
       const float sc = scale_codes[best], mc = minimum_codes[best];
       now.scale[s] = static_cast<uint8_t>(coded ? static_cast<int>(sc) + form.scale_bias : 0);
       now.minimum[s] = static_cast<uint8_t>(static_cast<int>(mc));
-      error += sums.error[best];
-      float wx = 0, ww = 0;
-      for (int k = 0; k < sub; ++k) {
-        ww += ws[k];
-        wx += ws[k] * xs[k];
-      }
+      error += errors[best];
       aa += sc * sc * sums.vv[best];
       ab += sc * mc * sums.v[best];
-      bb += mc * mc * ww;
+      bb += mc * mc * moments[s].w;
       ax += sc * sums.vx[best];
-      bx += mc * wx;
+      bx += mc * moments[s].wx;
     }
     if (!(error < best_error)) return;
     best_error = error;
     *codes = now;
     // w = d * a - m * b
     const float determinant = aa * bb - ab * ab;
-    if (affine && bb > 0 && determinant > 0) {
+    if (kAffine && bb > 0 && determinant > 0) {
       d = (bb * ax - ab * bx) / determinant;
       m = (ab * ax - aa * bx) / determinant;
       if (!(m > 0)) m = mh;
@@ -274,7 +354,9 @@ SAMARA_INLINE int NearestIndex(const float* values, int n, float y) {
 }
 
 // MXFP4: scales are powers of two; each lane tries one.
-SAMARA_INLINE void EncodeFp4(const Table& table, const float* x, const float* w, BlockCodes* codes) {
+template <bool kPlain>
+SAMARA_INLINE void EncodeFp4(const Table& table, const float* x, const float* w,
+                             BlockCodes* codes) {
   float top = 0;
   for (int k = 0; k < 32; ++k) top = __builtin_fabsf(x[k]) > top ? __builtin_fabsf(x[k]) : top;
   uint32_t bits;
@@ -291,18 +373,94 @@ SAMARA_INLINE void EncodeFp4(const Table& table, const float* x, const float* w,
     one.d = static_cast<uint16_t>(e[i]);
     scale[i] = SubScale(*form, one, 0);
   }
+  const Elements<kPlain> own = {x, w, 32};
   Sums sums;
-  Try(table, x, w, 32, scale, offset, &sums);
-  codes->d = static_cast<uint16_t>(e[Best(sums.error)]);
+  Try<false>(table, own, scale, offset, &sums);
+  codes->d = static_cast<uint16_t>(e[Best(sums.Error(own.Measure(), scale, offset))]);
+}
+
+constexpr float kIq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                            1,    13,   25,  38,  53,  69,  89,  113};
+constexpr float kFp4[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
+
+// Everything but the quants.
+template <bool kPlain>
+SAMARA_INLINE void EncodeScales(const CodeForm& form, const float* x, const float* w, int n_subs,
+                                BlockCodes* codes) {
+  const Table iq4 = {kIq4, 16}, fp4 = {kFp4, 15};
+  switch (form.dtype) {
+    case DType::kQ2_K:
+      return Encode<true, kPlain>(form, Uniform{0, 3}, {0, 15, 15, 0, 3}, x, w, n_subs, 2, codes);
+    case DType::kQ4_K:
+      return Encode<true, kPlain>(form, Uniform{0, 15}, {0, 63, 63, 0, 15}, x, w, n_subs, 1, codes);
+    case DType::kQ5_K:
+      return Encode<true, kPlain>(form, Uniform{0, 31}, {0, 63, 63, 0, 31}, x, w, n_subs, 1, codes);
+    case DType::kQ3_K:
+      return Encode<false, kPlain>(form, Uniform{-4, 3}, {-32, 31, 0, -4, 3}, x, w, n_subs, 2,
+                                   codes);
+    case DType::kQ6_K:
+      return Encode<false, kPlain>(form, Uniform{-32, 31}, {-128, 127, 0, -32, 31}, x, w, n_subs, 1,
+                                   codes);
+    case DType::kIQ4_NL:
+      return Encode<false, kPlain>(form, iq4, {1, 1, 0, -127, 113}, x, w, n_subs, 2, codes);
+    case DType::kIQ4_XS:
+      return Encode<false, kPlain>(form, iq4, {-32, 31, 0, -127, 113}, x, w, n_subs, 1, codes);
+    case DType::kMXFP4:
+      return EncodeFp4<kPlain>(fp4, x, w, codes);
+    default:
+      return;
+  }
+}
+
+// One block of Q4_0, Q5_0, Q4_1 or Q5_1: a fit, then the best of the f16 numbers around its scale.
+template <bool kAffine>
+SAMARA_INLINE void EncodePlainBlock(float low, float high, bool five, const float* x,
+                                    const float* w, uint8_t* out) {
+  const Elements<false> own = {x, w, 32};
+  const Uniform grid = {low, high};
+  const Moments moments = own.Measure();
+  const Fitted fitted = Fit<kAffine>(grid, own, low, high, 2, moments);
+  const uint16_t d = HalfFromFloat(fitted.scale), m = HalfFromFloat(fitted.offset);
+  Lanes scale, offset = Splat(FloatFromHalf(m));
+  uint16_t near[kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    const int magnitude = (d & 0x7fff) + i - 8;
+    near[i] = static_cast<uint16_t>((d & 0x8000) | (magnitude < 0 ? 0 : magnitude));
+    // A scale that is not finite stays so: whoever calls will see it.
+    if ((d & 0x7c00) == 0x7c00) near[i] = d;
+    scale[i] = FloatFromHalf(near[i]);
+  }
+  Sums sums;
+  Try<kAffine>(grid, own, scale, offset, &sums);
+  const int best = Best(sums.Error(moments, scale, offset));
+  const float inverse = Inverse(scale[best]), start = offset[best];
+  uint8_t* at = out;
+  *at++ = static_cast<uint8_t>(near[best]);
+  *at++ = static_cast<uint8_t>(near[best] >> 8);
+  if (kAffine) {
+    *at++ = static_cast<uint8_t>(m);
+    *at++ = static_cast<uint8_t>(m >> 8);
+  }
+  uint32_t fifth = 0;
+  uint8_t q[32];
+  for (int k = 0; k < 32; ++k) {
+    const float y = (x[k] - start) * inverse;
+    float v = y < low ? low : y > high ? high : y;
+    v = v + kRounder;
+    v = v - kRounder;
+    q[k] = static_cast<uint8_t>(static_cast<int>(v - low));
+    fifth |= static_cast<uint32_t>(q[k] >> 4 & 1) << k;
+  }
+  if (five) {
+    for (int b = 0; b < 4; ++b) *at++ = static_cast<uint8_t>(fifth >> 8 * b);
+  }
+  for (int k = 0; k < 16; ++k) *at++ = static_cast<uint8_t>((q[k] & 15) | q[k + 16] << 4);
 }
 
 }  // namespace
 
-void SAMARA_ENCODE(const CodeForm& form, const float* x, const float* weights, uint64_t n,
-                   BlockCodes* codes) {
-  static constexpr float kIq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                     1,    13,   25,  38,  53,  69,  89,  113};
-  static constexpr float kFp4[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
+void SAMARA_ENCODE_NAME(EncodeCodes)(const CodeForm& form, const float* x, const float* weights,
+                                     uint64_t n, BlockCodes* codes) {
   float padded[256], w[256];
   const uint64_t end = (n + 31) / 32 * 32;
   for (uint64_t k = 0; k < end; ++k) {
@@ -310,35 +468,11 @@ void SAMARA_ENCODE(const CodeForm& form, const float* x, const float* weights, u
     w[k] = k >= n ? 0.0f : weights != nullptr ? weights[k] : 1.0f;
   }
   *codes = {};
-  const Table iq4 = {kIq4, 16}, fp4 = {kFp4, 15};
   const int n_subs = static_cast<int>(end / form.sub);
-  switch (form.dtype) {
-    case DType::kQ2_K:
-      Encode(form, Uniform{0, 3}, {0, 15, 15, 0, 3}, padded, w, n_subs, 2, codes);
-      break;
-    case DType::kQ4_K:
-      Encode(form, Uniform{0, 15}, {0, 63, 63, 0, 15}, padded, w, n_subs, 1, codes);
-      break;
-    case DType::kQ5_K:
-      Encode(form, Uniform{0, 31}, {0, 63, 63, 0, 31}, padded, w, n_subs, 1, codes);
-      break;
-    case DType::kQ3_K:
-      Encode(form, Uniform{-4, 3}, {-32, 31, 0, -4, 3}, padded, w, n_subs, 2, codes);
-      break;
-    case DType::kQ6_K:
-      Encode(form, Uniform{-32, 31}, {-128, 127, 0, -32, 31}, padded, w, n_subs, 1, codes);
-      break;
-    case DType::kIQ4_NL:
-      Encode(form, iq4, {1, 1, 0, -127, 113}, padded, w, n_subs, 2, codes);
-      break;
-    case DType::kIQ4_XS:
-      Encode(form, iq4, {-32, 31, 0, -127, 113}, padded, w, n_subs, 1, codes);
-      break;
-    case DType::kMXFP4:
-      EncodeFp4(fp4, padded, w, codes);
-      break;
-    default:
-      return;
+  if (weights == nullptr && n == end) {
+    EncodeScales<true>(form, padded, w, n_subs, codes);
+  } else {
+    EncodeScales<false>(form, padded, w, n_subs, codes);
   }
   // The quants, as Try found them for the chosen scales.
   const float low = static_cast<float>(-form.quant_bias);
@@ -348,22 +482,59 @@ void SAMARA_ENCODE(const CodeForm& form, const float* x, const float* weights, u
     const float inverse = Inverse(SubScale(form, *codes, static_cast<uint32_t>(s)));
     const float* own = padded + s * form.sub;
     uint8_t* q = codes->q + s * form.sub;
+    if (form.dtype == DType::kMXFP4) {
+      for (int k = 0; k < 32; ++k) {
+        // 0 to 7 are the positive values, 8 to 15 the negative ones.
+        const int at = NearestIndex(kFp4, 15, (own[k] - offset) * inverse);
+        q[k] = static_cast<uint8_t>(at >= 7 ? at - 7 : 15 - at);
+      }
+      continue;
+    }
+    if (form.values != nullptr) {
+      for (int k = 0; k < 32; ++k)
+        q[k] = static_cast<uint8_t>(NearestIndex(kIq4, 16, (own[k] - offset) * inverse));
+      continue;
+    }
     for (int k = 0; k < form.sub; ++k) {
       const float y = (own[k] - offset) * inverse;
-      if (form.dtype == DType::kMXFP4) {
-        // 0 to 7 are the positive values, 8 to 15 the negative ones.
-        const int at = NearestIndex(kFp4, 15, y);
-        q[k] = static_cast<uint8_t>(at >= 7 ? at - 7 : 15 - at);
-      } else if (form.values != nullptr) {
-        q[k] = static_cast<uint8_t>(NearestIndex(kIq4, 16, y));
-      } else {
-        float v = y < low ? low : y > high ? high : y;
-        v = v + kRounder;
-        v = v - kRounder;
-        q[k] = static_cast<uint8_t>(static_cast<int>(v) + form.quant_bias);
-      }
+      float v = y < low ? low : y > high ? high : y;
+      v = v + kRounder;
+      v = v - kRounder;
+      q[k] = static_cast<uint8_t>(static_cast<int>(v) + form.quant_bias);
     }
   }
+}
+
+bool SAMARA_ENCODE_NAME(EncodeBlocks)(DType dtype, const float* x, const float* weights, uint64_t n,
+                                      uint8_t* out) {
+  for (uint64_t k = 0; k < n; k += 32) {
+    float padded[32], w[32];
+    for (uint64_t i = 0; i < 32; ++i) {
+      padded[i] = k + i < n ? x[k + i] : 0.0f;
+      w[i] = k + i < n ? weights[k + i] : 0.0f;
+    }
+    switch (dtype) {
+      case DType::kQ4_0:
+        EncodePlainBlock<false>(-8, 7, false, padded, w, out);
+        out += 18;
+        break;
+      case DType::kQ5_0:
+        EncodePlainBlock<false>(-16, 15, true, padded, w, out);
+        out += 22;
+        break;
+      case DType::kQ4_1:
+        EncodePlainBlock<true>(0, 15, false, padded, w, out);
+        out += 20;
+        break;
+      case DType::kQ5_1:
+        EncodePlainBlock<true>(0, 31, true, padded, w, out);
+        out += 24;
+        break;
+      default:
+        return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace samara::quantize

@@ -1,4 +1,4 @@
 #if defined(__x86_64__)
-#define SAMARA_ENCODE EncodeCodesAvx2
+#define SAMARA_ENCODE_NAME(function) function##Avx2
 #include "converter/quantize/encode.inl"
 #endif

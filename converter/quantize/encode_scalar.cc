@@ -1,2 +1,2 @@
-#define SAMARA_ENCODE EncodeCodesScalar
+#define SAMARA_ENCODE_NAME(function) function##Scalar
 #include "converter/quantize/encode.inl"

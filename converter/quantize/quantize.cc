@@ -232,10 +232,12 @@ class CodesPacker {
 // One call of QuantizeAndPack.
 class Packer {
  public:
-  Packer(const Kernels& kernels, Layout layout, const DTypeInfo& to, const DTypeInfo& from,
-         QuantizeResult* result)
+  Packer(QuantizeIsa isa, const Kernels& kernels, Layout layout, const DTypeInfo& to,
+         const DTypeInfo& from, const float* importance, QuantizeResult* result)
       : kernels_(kernels),
         encode_(Encoder(kernels, to.dtype)),
+        search_(Search(isa)),
+        importance_(Searched(to.dtype) ? importance : nullptr),
         layout_(layout),
         to_(to),
         from_(from),
@@ -281,7 +283,11 @@ class Packer {
             return Report(QuantizeProblem::kNotFinite, r, begin + i);
           }
         }
-        QuantizeRow(to_.dtype, wide, n, code);
+        if (importance_ != nullptr) {
+          search_(to_.dtype, wide, importance_ + begin, n, code);
+        } else {
+          QuantizeRow(to_.dtype, wide, n, code);
+        }
         if (CodesFinite(to_, code, n)) continue;
         uint64_t i = 0;
         if (!to_.is_quantized) {
@@ -344,7 +350,12 @@ class Packer {
       default: {
         const uint64_t n_blocks = (n + kBlock - 1) / kBlock;
         std::fill(wide + n, wide + n_blocks * kBlock, 0.0f);
-        encode_(wide, n_blocks, store);
+        // What is not finite is marked by the rule without a search.
+        if (importance_ != nullptr && AllFinite(wide, n)) {
+          search_(to_.dtype, wide, importance_ + begin, n, store);
+        } else {
+          encode_(wide, n_blocks, store);
+        }
       }
     }
     return store;
@@ -400,8 +411,28 @@ class Packer {
     quantize::TransposeWords(quants, 16, to_.dtype == DType::kQ8_0 ? 8 : 4, out + at.quants);
   }
 
+  static quantize::EncodeBlocksFunction Search(QuantizeIsa isa) {
+#if defined(__x86_64__)
+    if (isa == QuantizeIsa::kAvx2) return quantize::EncodeBlocksAvx2;
+    if (isa == QuantizeIsa::kAvx512) return quantize::EncodeBlocksAvx512;
+#endif
+    (void)isa;
+    return quantize::EncodeBlocksScalar;
+  }
+  static bool Searched(DType to) {
+    return to == DType::kQ4_0 || to == DType::kQ4_1 || to == DType::kQ5_0 || to == DType::kQ5_1;
+  }
+  static bool AllFinite(const float* x, uint64_t n) {
+    bool finite = true;
+    for (uint64_t i = 0; i < n; ++i)
+      finite = finite && (std::bit_cast<uint32_t>(x[i]) & 0x7f800000u) != 0x7f800000u;
+    return finite;
+  }
+
   const Kernels& kernels_;
   const quantize::EncodeFunction encode_;
+  const quantize::EncodeBlocksFunction search_;
+  const float* importance_;  // of the types that search; nullptr: none
   const Layout layout_;
   const DTypeInfo& to_;
   const DTypeInfo& from_;
@@ -443,7 +474,7 @@ bool PackBand(QuantizeIsa isa, Layout layout, DType to, DType from, const RowSou
     return false;
   }
   if (form != nullptr) return true;
-  Packer packer(SelectKernels(isa), layout, *to_info, *from_info, result);
+  Packer packer(isa, SelectKernels(isa), layout, *to_info, *from_info, importance, result);
   for (uint64_t first = 0; first < n_rows; first += lanes) {
     const uint64_t n = std::min(lanes, n_rows - first);
     for (uint64_t r = 0; r < n; ++r) rows[r] = source.at(first + r);

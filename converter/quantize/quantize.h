@@ -1,7 +1,7 @@
 // Quantizes rows and packs them into a weight layout in one pass: the converter's inner loop.
 //
 // The result is, bit for bit and on every instruction set, what DequantizeRow (source codec),
-// QuantizeRow or EncodeRow (encode.h) and PackRows give (formats/quant/blocks.h, formats/layout/layout.h);
+// QuantizeRow, EncodeBlocks or EncodeRow (encode.h) and PackRows give (formats/quant/blocks.h, formats/layout/layout.h);
 // only the speed differs.
 #ifndef SAMARA_CONVERTER_QUANTIZE_QUANTIZE_H_
 #define SAMARA_CONVERTER_QUANTIZE_QUANTIZE_H_
@@ -40,7 +40,7 @@ struct QuantizeResult {
 // whole tiles (LayoutBytes(layout, to, n_rows, cols)) to `out`; the first row is the first of a
 // tile. `from` may be any weight codec, `to` itself included (then rows are only packed). Rows need
 // no alignment. `importance`, one weight of squared errors a column or nullptr, is for the types that
-// search. A false return leaves `out` unspecified and says why in `result`, which may not be
+// search: those of encode.h and, given importance, Q4_0 to Q5_1. A false return leaves `out` unspecified and says why in `result`, which may not be
 // null. No allocation, about 32 KiB of stack; thread-safe.
 bool QuantizeAndPack(QuantizeIsa isa, Layout layout, DType to, DType from,
                      const uint8_t* const* rows, uint64_t n_rows, uint64_t cols, uint8_t* out,

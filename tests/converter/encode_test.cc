@@ -15,6 +15,7 @@
 #include "formats/quant/blocks.h"
 #include "tests/support/quant_data.h"
 #include "tests/tolerances.h"
+#include "tools/encoder_rows.h"
 
 namespace samara {
 namespace {
@@ -103,26 +104,85 @@ double Error(DType dtype, const std::vector<float>& x, const std::vector<float>&
   return sum;
 }
 
-TEST_CASE("root mean square errors are below those of the types' best known encoder") {
-  test::Random random(7);
-  std::vector<float> gaussian(1 << 16), laplace(1 << 16);
-  double squares[2] = {};
-  for (size_t i = 0; i < gaussian.size(); ++i) {
-    gaussian[i] = random.Gaussian() * 0.02f;
-    const double u = 1 - random.Uniform();
-    laplace[i] = static_cast<float>(-std::log(u) * (random.Below(2) != 0 ? 0.02 : -0.02));
-    squares[0] += static_cast<double>(gaussian[i]) * static_cast<double>(gaussian[i]);
-    squares[1] += static_cast<double>(laplace[i]) * static_cast<double>(laplace[i]);
+TEST_CASE("root mean square errors are at most those of the types' best known encoder") {
+  std::vector<EncoderRows> all = {RandomRows(false), RandomRows(true)};
+  const Status loaded =
+      LoadRows(SAMARA_SOURCE_DIR "/models/demo/checkpoint/model.safetensors", &all);
+  CAPTURE(std::string(loaded.message()));
+  REQUIRE(loaded.ok());
+  REQUIRE(all.size() == 4);
+  REQUIRE(all[2].cols == 768);
+  REQUIRE(all[3].cols == 2304);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const EncoderRows& x = all[i];
+    const std::vector<float> weights = RandomImportance(x.cols);
+    for (const auto& peer : tolerance::kPeerRmse) {
+      for (const bool weighed : {false, true}) {
+        CAPTURE(x.name);
+        CAPTURE(std::string(DTypeName(peer.dtype)));
+        CAPTURE(weighed);
+        std::vector<uint8_t> blocks(RowBytes(peer.dtype, x.cols) * x.n);
+        QuantizeResult result;
+        REQUIRE(QuantizeAndPack(BestQuantizeIsa(), Layout::kRowMajor, peer.dtype, DType::kF32,
+                                reinterpret_cast<const uint8_t*>(x.values.data()), x.cols * 4, x.n,
+                                x.cols, blocks.data(), &result,
+                                weighed ? weights.data() : nullptr));
+        const double got = RelativeRmse(x, peer.dtype, blocks, weighed ? &weights : nullptr);
+        const double most = weighed ? peer.weighed[i] : peer.plain[i];
+        CHECK(got <= most + tolerance::kPeerRmseDigit);
+        // Nor so far below that something else is measured.
+        CHECK(got > 0.8 * most);
+      }
+    }
   }
-  for (const auto& peer : tolerance::kPeerRmse) {
-    CAPTURE(std::string(DTypeName(peer.dtype)));
-    const double got[2] = {std::sqrt(Error(peer.dtype, gaussian, {}, nullptr) / squares[0]),
-                           std::sqrt(Error(peer.dtype, laplace, {}, nullptr) / squares[1])};
-    CHECK(got[0] < peer.gaussian);
-    CHECK(got[1] < peer.laplace);
-    // Nor so far below that something else is measured.
-    CHECK(got[0] > peer.gaussian * 0.8);
-    CHECK(got[1] > peer.laplace * 0.8);
+}
+
+TEST_CASE("Q4_0 to Q5_1 with importance: the same bytes on every instruction set, none without") {
+  for (const DType to : {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0}) {
+    for (const uint64_t cols : {1, 33, 320}) {
+      const uint64_t rows = 19, padded = (cols + 31) / 32 * 32, seed = cols;
+      CAPTURE(std::string(DTypeName(to)));
+      CAPTURE(cols);
+      const std::vector<float> x = MakeBlocks(rows * padded / 32, seed);
+      const std::vector<float> importance = Importance(cols, seed);
+      const uint64_t stride = RowBytes(to, cols);
+      std::vector<uint8_t> codes(rows * stride);
+      for (uint64_t r = 0; r < rows; ++r) {
+        const float* row = x.data() + r * padded;
+        uint8_t* out = codes.data() + r * stride;
+        if (!quantize::EncodeBlocksScalar(to, row, importance.data(), cols, out)) {
+          CHECK(to == DType::kQ8_0);
+          QuantizeRow(to, row, cols, out);
+        }
+      }
+      uint64_t bytes = 0;
+      REQUIRE(LayoutBytes(Layout::kRows16, to, rows, cols, &bytes));
+      std::vector<uint8_t> want(bytes);
+      PackRows(Layout::kRows16, to, codes.data(), stride, rows, cols, want.data());
+      for (const QuantizeIsa isa : AvailableIsas()) {
+        CAPTURE(std::string(QuantizeIsaName(isa)));
+        std::vector<uint8_t> got(bytes);
+        QuantizeResult result;
+        REQUIRE(QuantizeAndPack(isa, Layout::kRows16, to, DType::kF32,
+                                reinterpret_cast<const uint8_t*>(x.data()), padded * 4, rows, cols,
+                                got.data(), &result, importance.data()));
+        CHECK(want == got);
+      }
+    }
+    for (const QuantizeIsa isa : AvailableIsas()) {
+      for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf(""), 1e30f}) {
+        std::vector<float> x(96, 0.25f), ones(96, 1.0f);
+        x[70] = bad;
+        uint8_t out[256];
+        QuantizeResult result;
+        CHECK(!QuantizeAndPack(isa, Layout::kRowMajor, to, DType::kF32,
+                               reinterpret_cast<const uint8_t*>(x.data()), 384, 1, 96, out, &result,
+                               ones.data()));
+        CHECK(result.problem ==
+              (std::isfinite(bad) ? QuantizeProblem::kOutOfRange : QuantizeProblem::kNotFinite));
+        CHECK(result.col == (std::isfinite(bad) ? 64u : 70u));
+      }
+    }
   }
 }
 
