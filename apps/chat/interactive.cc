@@ -43,6 +43,7 @@ int Interact(Chat* chat, LineEditor* editor, HistoryFile* history, Printer* prin
     if (result == ReadResult::kInterrupted) {
       interrupts = message.text.empty() ? interrupts + 1 : 0;
       if (interrupts >= 2) return kExitOk;
+      signals->Enter(Signals::State::kEditing);  // who reads this may press it already
       if (interrupts == 1) printer->Answer("(Ctrl-C again leaves)\n");
       continue;
     }
@@ -79,6 +80,7 @@ int Interact(Chat* chat, LineEditor* editor, HistoryFile* history, Printer* prin
     }
     if (turn == TurnResult::kStopped) {
       interrupts = 1;
+      signals->Enter(Signals::State::kEditing);
       printer->Answer(chat->last().content.empty()
                           ? "(stopped before the reply began; the message was taken back)\n"
                           : "(stopped; Ctrl-C again leaves)\n");
