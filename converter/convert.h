@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "converter/builder.h"
+#include "converter/fit.h"
 #include "converter/passes/recipes.h"
 #include "converter/tokenizer/compile.h"
 #include "formats/graph.h"
@@ -19,13 +21,24 @@
 namespace samara {
 
 struct ConvertOptions {
-  std::string source;             // a Hugging Face directory
-  std::string output;             // the file to make
-  QuantChoice quant;              // types of the matrices; default: the source's own
-  bool templates = true;          // false: leave out the chat templates
-  unsigned threads = 0;           // 0: the CPUs that this process may use
+  std::string source;      // a Hugging Face directory
+  std::string output;      // the file to make
+  QuantChoice quant;       // types of the matrices; default: the source's own
+  bool templates = true;   // false: leave out the chat templates
+  unsigned threads = 0;    // 0: the CPUs that this process may use
+  std::string importance;  // a file of importance.h; empty: all columns count alike
   // "weights" with source bytes done and in all; on the caller's thread.
   std::function<void(const char* stage, uint64_t done, uint64_t total)> progress;
+  // Types for a size (fit.h), where it is set; `quant` then gives the overrides only.
+  struct Fit {
+    FitTarget target;
+    std::string text;  // that losses are measured on, as the package shall name it
+    // What is measured against: a package in the source's types. It is gone afterwards.
+    std::function<Status(const std::string& path)> reference;
+    // Mean divergence of a package from that, in nats, and over how many positions.
+    std::function<StatusOr<double>(const std::string& path, uint64_t* positions)> divergence;
+  };
+  std::optional<Fit> fit;
   // Runs the finished temporary package and fills package->goldens; empty: no goldens.
   std::function<Status(const std::string& path, Package* package)> goldens;
 };
@@ -54,6 +67,8 @@ struct ConvertSummary {
   std::vector<std::string> templates;  // names
   uint64_t goldens = 0;                // of the model
   uint64_t conversations = 0;          // goldens of the templates
+  double divergence = -1;              // measured; below 0: not measured
+  uint64_t positions = 0;              // that it is the mean of
 };
 
 // On success the file is complete and synced; on failure the old file, if any, is as it was and

@@ -207,9 +207,11 @@ Status Streamer::Process(const Band& band, Slot* slot) const {
   slot->packed.resize(static_cast<size_t>(bytes));
   QuantizeResult result;
   const DType from = plan.pieces[0].tensor->dtype;
-  if (!QuantizeAndPack(isa_, layout, weight.dtype, from, slot->source.data(),
-                       RowBytes(from, weight.cols), band.n_rows, weight.cols, slot->packed.data(),
-                       &result)) {
+  if (!QuantizeAndPack(
+          isa_, layout, weight.dtype, from, slot->source.data(), RowBytes(from, weight.cols),
+          band.n_rows, weight.cols, slot->packed.data(), &result,
+          options_.importance == nullptr ? nullptr
+                                         : options_.importance->Of(model_, band.weight))) {
     return Problem(plan, weight, result, band.first_row + result.row);
   }
   slot->flushed = result.flushed;

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "converter/builder.h"
+#include "converter/importance.h"
 #include "converter/safetensors.h"
 #include "formats/package_format.h"
 #include "formats/status.h"
@@ -16,6 +17,7 @@ namespace samara {
 
 struct StreamOptions {
   unsigned threads = 1;
+  const Importance* importance = nullptr;  // nullptr: all columns count alike
   // On the caller's thread, after each band: source bytes done, and of all weights.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };

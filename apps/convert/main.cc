@@ -1,13 +1,18 @@
 // samara-convert: a checkpoint becomes one .samara file.
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "apps/common/cli.h"
 #include "apps/common/text.h"
 #include "apps/convert/conversations.h"
+#include "apps/convert/judge.h"
 #include "apps/convert/progress.h"
 #include "converter/convert.h"
 #include "converter/models/models.h"
@@ -18,8 +23,10 @@
 namespace samara::apps {
 namespace {
 
+constexpr uint64_t kMaxTextBytes = uint64_t{1} << 30;
+
 struct Flags {
-  std::string source, output, quant;
+  std::string source, output, quant, importance, fit, calibrate;
   std::vector<std::string> tensor_types;
   bool no_goldens = false, no_template = false, list = false;
   uint32_t threads = 0;
@@ -37,6 +44,15 @@ void AddFlags(CLI::App* app, Flags* flags) {
   app->add_option("--tensor-type", flags->tensor_types,
                   "type of the tensors whose names fit, '*' for anything; may be repeated")
       ->type_name("PATTERN=TYPE");
+  app->add_option("--importance", flags->importance,
+                  "weigh columns in the search of quants as samara-eval --calibrate measured")
+      ->type_name("FILE");
+  app->add_option("--fit", flags->fit,
+                  "choose types so that all weights take this size, bytes as in 700M or bits of an "
+                  "element as in 4.5bits, at the least loss on the text of --calibrate")
+      ->type_name("SIZE");
+  app->add_option("--calibrate", flags->calibrate, "with --fit: the text (- for standard input)")
+      ->type_name("TEXTFILE");
   app->add_flag("--no-goldens", flags->no_goldens,
                 "leave out the outputs that samara-inspect --verify replays");
   app->add_flag("--no-template", flags->no_template,
@@ -130,6 +146,10 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
     line(DTypeName(type.dtype), Count(type.elements) + " elements in " + Count(type.weights) +
                                     " weights, " + BytesText(type.bytes));
   }
+  if (summary.divergence >= 0) {
+    line("divergence", Fixed(summary.divergence, 6) + " nats from the source, mean of " +
+                           Count(summary.positions) + " tokens");
+  }
   line("tokenizer", summary.tokenizer.kind + ", " + Count(summary.tokenizer.vocab) + " ids");
   line("templates", TemplatesText(flags, summary));
   line("goldens", Count(summary.goldens));
@@ -140,8 +160,8 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
                     BytesText(static_cast<uint64_t>(rate)) + "/s; sync " +
                     Fixed(summary.sync_seconds, 2) + " s");
   for (const ConvertSummary::Exception& e : summary.exceptions) {
-    text +=
-        "exception: " + Count(e.weights) + " in " + DTypeName(e.dtype) + " (" + Escaped(e.what) + ")\n";
+    text += "exception: " + Count(e.weights) + " in " + DTypeName(e.dtype) + " (" +
+            Escaped(e.what) + ")\n";
   }
   if (summary.flushed > 0) {
     text += "note: " + Count(summary.flushed) +
@@ -149,6 +169,15 @@ std::string SummaryText(const Flags& flags, const ConvertSummary& summary) {
   }
   AppendDropped(summary.dropped, &text);
   return text;
+}
+
+// "700M", "4.5bits". False: neither.
+bool ParseFit(const std::string& text, FitTarget* target) {
+  constexpr std::string_view kUnit = "bits";
+  if (!text.ends_with(kUnit)) return ParseBytes(text, &target->bytes) && target->bytes > 0;
+  const char* end = text.data() + text.size() - kUnit.size();
+  const auto [at, error] = std::from_chars(text.data(), end, target->bits);
+  return error == std::errc() && at == end && target->bits >= 1 && target->bits <= 32;
 }
 
 int Run(const Flags& flags) {
@@ -167,6 +196,19 @@ int Run(const Flags& flags) {
     }
     quant.overrides.push_back({text.substr(0, equals), info->dtype});
   }
+  std::optional<ConvertOptions::Fit> fit;
+  std::optional<Judge> judge;
+  if (flags.fit.empty() != flags.calibrate.empty())
+    return Fail(kExitUsage, "--fit and --calibrate go together",
+                "as in --fit 4.5bits --calibrate text.txt");
+  if (!flags.fit.empty()) {
+    if (!flags.quant.empty()) return Fail(kExitUsage, "got --quant and --fit, wanted one");
+    fit.emplace();
+    if (!ParseFit(flags.fit, &fit->target)) {
+      return Fail(kExitUsage, "--fit: got " + Quoted(flags.fit) +
+                                  ", wanted bytes as in 700M, or bits as in 4.5bits");
+    }
+  }
   if (flags.list) return flags.source.empty() ? ListKnown() : ListWeights(flags, quant);
   if (flags.source.empty() || flags.output.empty()) {
     return Fail(kExitUsage,
@@ -180,6 +222,20 @@ int Run(const Flags& flags) {
   options.quant = quant;
   options.templates = !flags.no_template;
   options.threads = flags.threads;
+  options.importance = flags.importance;
+  if (fit) {
+    std::string text;
+    if (const int code = ReadText(flags.calibrate, kMaxTextBytes, &text); code != kExitOk)
+      return code;
+    const size_t slash = flags.calibrate.rfind('/');
+    fit->text = flags.calibrate.substr(slash == std::string::npos ? 0 : slash + 1);
+    judge.emplace(std::move(text), flags.threads);
+    fit->reference = [&judge](const std::string& path) { return judge->SetReference(path); };
+    fit->divergence = [&judge](const std::string& path, uint64_t* positions) {
+      return judge->Divergence(path, positions);
+    };
+    options.fit = std::move(fit);
+  }
   options.progress = [&progress](const char* stage, uint64_t done, uint64_t total) {
     progress.Update(stage, done, total);
   };

@@ -11,6 +11,7 @@
 #include "apps/common/model.h"
 #include "apps/common/render.h"
 #include "apps/common/text.h"
+#include "apps/eval/calibrate.h"
 #include "apps/eval/evaluate.h"
 #include "apps/eval/generate.h"
 
@@ -30,6 +31,8 @@ struct Flags {
   std::string render, chat_template;
   bool tokens = false;
   std::string perplexity, other, other_kv_type;
+  std::vector<std::string> calibrate;
+  std::string output;
   GenerateFlags generate;
   EmbedFlags embed;
   bool json = false;
@@ -68,6 +71,13 @@ void AddFlags(CLI::App* app, Flags* flags) {
                   "with --kl: how OTHER keeps keys and values; default: as --kv-type says")
       ->type_name("T")
       ->check(CLI::IsMember(KvTypeNames()));
+  app->add_option(
+         "--calibrate", flags->calibrate,
+         "measure on this text (- for standard input; may be repeated) how much each column "
+         "of the matrices counts, for samara-convert --importance")
+      ->type_name("TEXTFILE");
+  app->add_option("-o,--output", flags->output, "with --calibrate: the file to make")
+      ->type_name("FILE");
   AddGenerateFlags(app, &flags->generate);
   AddEmbedFlags(app, &flags->embed);
   app->add_flag("--json", flags->json, "with --generate or --embed: one JSON object");
@@ -229,11 +239,13 @@ int Run(const Flags& flags) {
   const int asked = (flags.tokenize ? 1 : 0) + (flags.render.empty() ? 0 : 1) +
                     (flags.perplexity.empty() ? 0 : 1) + (flags.other.empty() ? 0 : 1) +
                     (flags.logits.empty() ? 0 : 1) + (flags.generate.prompt ? 1 : 0) +
-                    (flags.embed.text ? 1 : 0);
+                    (flags.calibrate.empty() ? 0 : 1) + (flags.embed.text ? 1 : 0);
   if (asked > 1)
     return Fail(kExitUsage,
-                "got several of --logits, --tokenize, --render, --perplexity, --kl, --generate and "
-                "--embed, wanted one");
+                "got several of --logits, --tokenize, --render, --perplexity, --kl, --calibrate, "
+                "--generate and --embed, wanted one");
+  if (!flags.output.empty() && flags.calibrate.empty())
+    return Fail(kExitUsage, "-o goes with --calibrate only");
   if (flags.json && !flags.generate.prompt && !flags.embed.text)
     return Fail(kExitUsage, "--json goes with --generate or --embed only");
   if (flags.render.empty() && (flags.tokens || !flags.chat_template.empty()))
@@ -251,9 +263,12 @@ int Run(const Flags& flags) {
   if (!flags.render.empty()) return RunRender(flags);
   if (!flags.perplexity.empty()) return RunPerplexity(flags);
   if (!flags.other.empty()) return RunDivergence(flags);
+  if (!flags.calibrate.empty())
+    return RunCalibrate(flags.model, flags.calibrate, flags.output, tokenize_flags, flags.run);
   if (!flags.logits.empty() || !flags.ids.empty()) return RunLogits(flags);
   return Fail(kExitUsage, "nothing to do",
-              "give --logits, --tokenize, --render, --perplexity, --kl, --generate or --embed");
+              "give --logits, --tokenize, --render, --perplexity, --kl, --calibrate, --generate or "
+              "--embed");
 }
 
 int Main(int argc, char** argv) {
