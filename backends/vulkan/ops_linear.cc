@@ -35,6 +35,12 @@ Status Builder::BindInt8(Dispatch* d, const Int8View& x, bool write) {
   return Status();
 }
 
+bool Builder::TakesQuantized(const Op& product) const {
+  const Value& w = spec_.graph->values[static_cast<size_t>(product.inputs[1])];
+  return w.kind == ValueKind::kWeight &&
+         FindDType(spec_.package->weights[static_cast<size_t>(w.index)].dtype)->is_quantized;
+}
+
 void Builder::FindUses() {
   const Graph& graph = *spec_.graph;
   uses_.assign(graph.values.size(), {});
@@ -45,11 +51,11 @@ void Builder::FindUses() {
       if (op.inputs[k] == kNoValue) continue;
       Uses& uses = uses_[static_cast<size_t>(op.inputs[k])];
       uses.any = true;
+      ++uses.readers;
+      if (inside) uses.reader = static_cast<int32_t>(i - spec_.first_op);
       bool fits = false;
       if (inside && k == 0 && (op.code == OpCode::kLinear || op.code == OpCode::kMatmul)) {
-        const Value& w = graph.values[static_cast<size_t>(op.inputs[1])];
-        fits = w.kind == ValueKind::kWeight &&
-               FindDType(spec_.package->weights[static_cast<size_t>(w.index)].dtype)->is_quantized;
+        fits = TakesQuantized(op);
       }
       uses.quantized_only = uses.quantized_only && fits;
     }
@@ -60,6 +66,7 @@ void Builder::FindUses() {
   }
   for (const GraphOutput& output : graph.outputs) {
     uses_[static_cast<size_t>(output.value)].quantized_only = false;
+    uses_[static_cast<size_t>(output.value)].is_output = true;
   }
 }
 
@@ -89,6 +96,7 @@ bool Builder::KeptAsInt8(const View& y) const {
     default:
       return false;
   }
+  if (moved_[static_cast<size_t>(y.id)] != kNoValue) return true;
   // Blocks are written while the operand is still read.
   const ValueBinding& x = spec_.values[static_cast<size_t>(op.inputs[0])];
   const uint64_t rows = y.capacity[0];
@@ -110,10 +118,66 @@ Status Builder::Quantize(uint32_t index, const View& x, const Int8View& to) {
   return Status();
 }
 
-Status Builder::Linear(uint32_t index, const Op& op) {
+// The product's workgroups write columns of the result while others still read x. So the result must not lie there; where it
+// would, it takes the memory of the product that is never made, if its reader comes next and spares that.
+Status Builder::LinearAndGlu(uint32_t index, bool* fused) {
+  *fused = false;
+  const Op& op = OpAt(index);
+  const std::vector<uint32_t> ops = NextOps(index, 3);
+  if ((op.code != OpCode::kLinear && op.code != OpCode::kMatmul) || ops.size() < 2) return Status();
+  const Op& glu = OpAt(ops[1]);
+  if (glu.code != OpCode::kGlu || glu.inputs[0] != op.outputs[0] ||
+      !OnlyReadBy(op.outputs[0], ops[1]) || (op.inputs.size() > 3 && op.inputs[3] != kNoValue)) {
+    return Status();
+  }
+  const Value& matrix = spec_.graph->values[static_cast<size_t>(op.inputs[1])];
+  if (matrix.kind != ValueKind::kWeight) return Status();
+  View x, product, y;
+  SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
+  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &product));
+  SAMARA_RETURN_IF_ERROR(MakeView(glu.outputs[0], &y));
+  const Weight& weight = spec_.package->weights[static_cast<size_t>(matrix.index)];
+  const WeightBinding& binding = spec_.weights[static_cast<size_t>(matrix.index)];
+  if ((facts().tiles && x.capacity[0] > kVectorTokens) || y.capacity[1] % 32 != 0 ||
+      weight.rows != 2 * y.capacity[1] || y.stride != y.capacity[1] * 4 ||
+      LayoutOf(weight, *binding.placement).bytes + facts().min_alignment > facts().max_range) {
+    return Status();
+  }
+  // Does product i write its operand as int8 blocks to where `result` lies?
+  const auto scratch_meets = [&](uint32_t i, const View& operand, const View& result) {
+    if (!facts().int8 || !TakesQuantized(OpAt(i)) || KeptAsInt8(operand)) return false;
+    View scratch;
+    scratch.handle = spec_.arena_device;
+    scratch.offset = spec_.scratch_offsets[i];
+    scratch.range = Int8View::At(0, 0, operand.capacity[0], operand.capacity[1]).bytes();
+    return Overlap(scratch, result);
+  };
+  if (Overlap(x, y) || scratch_meets(index, x, y)) {
+    if (ops.size() < 3 || product.stride != 2 * y.stride || !OnlyReadBy(glu.outputs[0], ops[2])) {
+      return Status();
+    }
+    const Op& reader = OpAt(ops[2]);
+    if (reader.code != OpCode::kLinear && reader.code != OpCode::kMatmul) return Status();
+    View result;
+    SAMARA_RETURN_IF_ERROR(MakeView(reader.outputs[0], &result));
+    ValueId& moved = moved_[static_cast<size_t>(y.id)];
+    moved = op.outputs[0];
+    y.offset = product.offset;
+    if (Overlap(x, y) || Overlap(result, y) || scratch_meets(index, x, y) ||
+        scratch_meets(ops[2], y, y)) {
+      moved = kNoValue;
+      return Status();
+    }
+  }
+  done_[index] = done_[ops[1]] = true;
+  *fused = true;
+  return Linear(index, op, &glu);
+}
+
+Status Builder::Linear(uint32_t index, const Op& op, const Op* glu) {
   View x, y, bias, residual;
   SAMARA_RETURN_IF_ERROR(MakeView(op.inputs[0], &x));
-  SAMARA_RETURN_IF_ERROR(MakeView(op.outputs[0], &y));
+  SAMARA_RETURN_IF_ERROR(MakeView((glu != nullptr ? glu : &op)->outputs[0], &y));
   const Value& matrix = spec_.graph->values[static_cast<size_t>(op.inputs[1])];
   if (matrix.kind != ValueKind::kWeight) {
     return Unsupported("a product with a matrix that is no weight");
@@ -189,7 +253,14 @@ Status Builder::Linear(uint32_t index, const Op& op) {
     SAMARA_RETURN_IF_ERROR(has_residual ? BindView(&d, residual, false, &rest) : BindNothing(&d));
     d.Push(rest / 4);
     d.Push(static_cast<uint32_t>(residual.stride / 4));
-    SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+    const bool int8_result = glu != nullptr && KeptAsInt8(y);
+    Dispatch blocks_of_y;
+    if (int8_result) {
+      SAMARA_RETURN_IF_ERROR(BindInt8(&blocks_of_y, Int8Of(y), true));
+      d.operands.push_back(blocks_of_y.operands[0]);
+    } else {
+      SAMARA_RETURN_IF_ERROR(BindView(&d, y, true, &rest));
+    }
     d.Push(rest / 4);
     d.Push(static_cast<uint32_t>(y.stride / 4));
     d.Push(static_cast<uint32_t>(rows));
@@ -202,6 +273,16 @@ Status Builder::Linear(uint32_t index, const Op& op) {
                    int8 ? 1u : 0u,      has_bias ? 1u : 0u,   has_residual ? 1u : 0u,
                    aligned ? 1u : 0u};
     d.groups[0] = Extent::Of(static_cast<uint32_t>((n + unit - 1) / unit));
+    if (glu != nullptr) {
+      d.Push(static_cast<uint32_t>(y.capacity[1] / kTileRows));
+      d.push.insert(d.push.end(), blocks_of_y.push.begin(), blocks_of_y.push.end());
+      // Four tiles, with their lanes.
+      d.constants[0] = std::min(lanes * 4, facts().max_workgroup >= 512 ? 512u : 256u);
+      d.constants.insert(
+          d.constants.end(),
+          {4, static_cast<uint32_t>(glu->Int(AttrKey::kActivation)), int8_result ? 1u : 0u});
+      d.groups[0] = Extent::Of(static_cast<uint32_t>(y.capacity[1] / 32));
+    }
     d.groups[1] = Extent::Rows(x.dims[0], tiles ? 16 * each : each);
     d.cost = 2 * rows * weight.cols * tokens;
   }

@@ -42,6 +42,9 @@ Status Builder::StateOp(uint32_t index, const Op& op) {
   }
   const StatePart& p = state.parts[static_cast<size_t>(part)];
   const bool write = op.code == OpCode::kStateWrite;
+  if (write && uint64_t{p.dim} * 4 + 64 > facts().max_shared) {
+    return Unsupported("vulkan: heads of %u dimensions do not fit into shared memory", p.dim);
+  }
   Dispatch& d = Add(index, write ? Shader::state_write : Shader::state_read,
                     {64, KvCode(binding.dtype), static_cast<uint32_t>(part), p.dim});
   uint32_t rest = 0;
@@ -56,6 +59,81 @@ Status Builder::StateOp(uint32_t index, const Op& op) {
   d.groups[0] = Extent::Rows(x.dims[0]);
   d.groups[1] = Extent::Of(p.heads);
   d.cost = x.range;
+  return Status();
+}
+
+// [rope of queries,] rope of keys, their writing, the writing of values.
+Status Builder::RopeAndWrite(uint32_t index, bool* fused) {
+  *fused = false;
+  if (OpAt(index).code != OpCode::kRope) return Status();
+  const std::vector<uint32_t> ops = NextOps(index, 4);
+  // [queries,] keys, writing of keys, of values.
+  const size_t first = ops.size() > 1 && OpAt(ops[1]).code == OpCode::kRope ? 1 : 0;
+  if (ops.size() < first + 3) return Status();
+  const Op &rope = OpAt(ops[first]), &keys = OpAt(ops[first + 1]), &values = OpAt(ops[first + 2]);
+  if (keys.code != OpCode::kStateWrite || values.code != OpCode::kStateWrite ||
+      keys.Int(AttrKey::kPart) != 0 || values.Int(AttrKey::kPart) != 1 ||
+      keys.inputs[1] != values.inputs[1] || keys.inputs[0] != rope.outputs[0] ||
+      values.inputs[0] == rope.outputs[0] || !OnlyReadBy(rope.outputs[0], ops[first + 1])) {
+    return Status();
+  }
+  const State& state = StateOf(spec_, keys.inputs[1]);
+  const StatePart &key = state.parts[0], &value = state.parts[1];
+  const int64_t dim = rope.Int(AttrKey::kHeadDim);
+  if (dim != key.dim || key.heads != value.heads || std::max(key.dim, value.dim) > 1024) {
+    return Status();
+  }
+  View q, k, v, table, y;
+  SAMARA_RETURN_IF_ERROR(MakeView(rope.inputs[0], &k));
+  SAMARA_RETURN_IF_ERROR(MakeView(rope.inputs[1], &table));
+  SAMARA_RETURN_IF_ERROR(MakeView(values.inputs[0], &v));
+  uint32_t q_heads = 0;
+  if (first == 1) {
+    const Op& queries = OpAt(index);
+    if (queries.inputs[1] != rope.inputs[1] || queries.Int(AttrKey::kHeadDim) != dim ||
+        queries.Int(AttrKey::kInterleaved) != rope.Int(AttrKey::kInterleaved) ||
+        queries.outputs[0] == rope.inputs[0] || queries.outputs[0] == values.inputs[0]) {
+      return Status();
+    }
+    SAMARA_RETURN_IF_ERROR(MakeView(queries.inputs[0], &q));
+    SAMARA_RETURN_IF_ERROR(MakeView(queries.outputs[0], &y));
+    // Rotated queries are written while keys and values are still read.
+    const bool same = y.handle == q.handle && y.offset == q.offset && y.stride == q.stride;
+    if ((Overlap(y, q) && !same) || Overlap(y, k) || Overlap(y, v) || Overlap(y, table)) {
+      return Status();
+    }
+    q_heads = static_cast<uint32_t>(q.capacity[1] / key.dim);
+  }
+  const int32_t at = spec_.graph->values[static_cast<size_t>(keys.inputs[1])].index;
+  const StateBinding& binding = spec_.states[static_cast<size_t>(at)];
+  Dispatch& d = Add(
+      index, Shader::rope_write,
+      {64, KvCode(binding.dtype), key.dim, value.dim, static_cast<uint32_t>(table.capacity[1] / 2),
+       static_cast<uint32_t>(rope.Int(AttrKey::kInterleaved))});
+  uint32_t rest = 0;
+  for (const View* view : {first == 1 ? &q : &k, &k, &v, &table}) {
+    SAMARA_RETURN_IF_ERROR(BindView(&d, *view, false, &rest));
+    d.Push(rest / 4);
+    d.Push(static_cast<uint32_t>(view->stride / 4));
+  }
+  rest = 0;
+  SAMARA_RETURN_IF_ERROR(first == 1 ? BindView(&d, y, true, &rest) : BindNothing(&d));
+  d.Push(rest / 4);
+  d.Push(static_cast<uint32_t>(y.stride / 4));
+  PushGroup(&d, state.group);
+  d.Push(q_heads);
+  d.Push(key.heads);
+  for (int part = 0; part < 2; ++part) {
+    SAMARA_RETURN_IF_ERROR(Bind(&d, binding.device[part], 0,
+                                PoolBytes(spec_, state, part, binding.dtype), true, &rest));
+    d.Push(static_cast<uint32_t>(
+        KvHeadBytes(binding.dtype, state.parts[static_cast<size_t>(part)].dim) / 4));
+  }
+  d.groups[0] = Extent::Rows(k.dims[0]);
+  d.groups[1] = Extent::Of(q_heads + 2 * key.heads);
+  d.cost = q.range + k.range + v.range;
+  for (size_t i = 0; i < first + 3; ++i) done_[ops[i]] = true;
+  *fused = true;
   return Status();
 }
 

@@ -109,6 +109,9 @@ Status Builder::MakeView(ValueId id, View* view) {
     case BufferKind::kArena:
       view->handle = spec_.arena_device;
       view->offset = binding.offset;
+      if (const ValueId place = moved_[static_cast<size_t>(id)]; place != kNoValue) {
+        view->offset = spec_.values[static_cast<size_t>(place)].offset;
+      }
       view->stride = binding.row_stride;
       // A view's rows may be parts of longer ones.
       if (rows > 1) view->range = (rows - 1) * view->stride + view->range / rows;
@@ -213,12 +216,37 @@ Status Builder::Build() {
   if (uint64_t{spec_.first_op} + spec_.n_ops > spec_.graph->ops.size()) {
     return Internal("operators of a partition that the graph lacks");
   }
+  done_.assign(spec_.n_ops, false);
+  moved_.assign(spec_.graph->values.size(), kNoValue);
   if (device_ != nullptr) FindUses();
   for (op_ = 0; op_ < spec_.n_ops; ++op_) {
-    if (!spec_.is_view.empty() && spec_.is_view[op_] != 0) continue;
+    if (done_[op_] || (!spec_.is_view.empty() && spec_.is_view[op_] != 0)) continue;
+    if (device_ != nullptr && facts().fuse && !spec_.keep_values) {
+      bool fused = false;
+      SAMARA_RETURN_IF_ERROR(RopeAndWrite(op_, &fused));
+      if (!fused) SAMARA_RETURN_IF_ERROR(LinearAndGlu(op_, &fused));
+      if (fused) continue;
+    }
     SAMARA_RETURN_IF_ERROR(AddOp(op_));
   }
   return Status();
+}
+
+std::vector<uint32_t> Builder::NextOps(uint32_t index, size_t n) const {
+  std::vector<uint32_t> ops;
+  for (; index < spec_.n_ops && ops.size() < n; ++index) {
+    if (spec_.is_view.empty() || spec_.is_view[index] == 0) ops.push_back(index);
+  }
+  return ops;
+}
+
+bool Builder::OnlyReadBy(ValueId id, uint32_t reader) const {
+  const Uses& uses = uses_[static_cast<size_t>(id)];
+  return !uses.is_output && uses.readers == 1 && uses.reader == static_cast<int32_t>(reader);
+}
+
+bool Overlap(const View& a, const View& b) {
+  return a.handle == b.handle && a.offset < b.offset + b.range && b.offset < a.offset + a.range;
 }
 
 Status Builder::AddOp(uint32_t index) {

@@ -73,6 +73,9 @@ struct View {
   }
 };
 
+// Bytes that both views touch.
+bool Overlap(const View& a, const View& b);
+
 // Activations as int8 blocks of 32: quants, then a pair a block: d; the sums of the quants of both halves, 16 bits each.
 struct Int8View {
   uint64_t handle = 0, offset = 0, scales = 0;  // bytes
@@ -130,9 +133,15 @@ class Builder {
   Status Norm(uint32_t index, const Op& op);
   Status RopeTable(uint32_t index, const Op& op);
   Status Rope(uint32_t index, const Op& op);
+  // The rotations of queries and keys at `index` with the writing of keys and values, as one dispatch; false: they
+  // do not stand together.
+  Status RopeAndWrite(uint32_t index, bool* fused);
   Status Glu(uint32_t index, const Op& op);
   // ops_linear.cc
-  Status Linear(uint32_t index, const Op& op);
+  // The product; with `glu` what that makes of it, for as few tokens as one workgroup takes.
+  Status Linear(uint32_t index, const Op& op, const Op* glu = nullptr);
+  // A product and its glu as one dispatch.
+  Status LinearAndGlu(uint32_t index, bool* fused);
   // The value is kept as int8 blocks only, in its own memory: the operator that makes it writes them, and every reader is a
   // product with quantized weights.
   bool KeptAsInt8(const View& view) const;
@@ -140,6 +149,12 @@ class Builder {
     return Int8View::At(view.handle, view.offset, view.capacity[0], view.capacity[1]);
   }
   void FindUses();
+  // Operators of the range from `index` on that are no views, at most n; fewer where the range ends.
+  std::vector<uint32_t> NextOps(uint32_t index, size_t n) const;
+  bool TakesQuantized(const Op& product) const;  // its weight is quantized
+  // The only reader of the value is operator `reader` of the range.
+  bool OnlyReadBy(ValueId id, uint32_t reader) const;
+  const Op& OpAt(uint32_t index) const { return spec_.graph->ops[spec_.first_op + index]; }
   Status Quantize(uint32_t index, const View& x, const Int8View& to);
   Status BindInt8(Dispatch* d, const Int8View& x, bool write);  // with its four push constants
 
@@ -150,8 +165,14 @@ class Builder {
     int32_t producer = -1;       // operator of the range
     bool quantized_only = true;  // all readers are products of the range with quantized weights
     bool any = false;
+    uint32_t readers = 0;
+    int32_t reader = -1;  // the last one, of the range
+    bool is_output = false;
   };
   std::vector<Uses> uses_;  // per value
+  // Per value: the one in whose memory it lies, where its own is still in use when a fused dispatch writes it.
+  std::vector<ValueId> moved_;
+  std::vector<bool> done_;  // per op of the range: part of a dispatch made before
 };
 
 bool Supports(const Package& package, const Graph& graph, const Op& op);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "runtime/profile.h"
 #include "tests/runtime/model_fixture.h"
 #include "tests/tolerances.h"
 #include "tests/vulkan/device.h"
@@ -109,6 +110,46 @@ TEST_CASE("windows, K/V types, several sessions, decompositions") {
   }
 }
 
+// How often operators of a kind were the first of a dispatch.
+uint64_t Dispatched(const Profile& profile, const char* kind) {
+  uint64_t calls = 0;
+  for (uint32_t i = 1; i < profile.n_ops(); ++i) {
+    if (std::string(profile.ops()[i].kind) == kind) calls += profile.ops()[i].calls;
+  }
+  return calls;
+}
+
+TEST_CASE("operators that are fused") {
+  TinySpec spec;  // 2 layers
+  for (DType dtype : {DType::kF32, DType::kQ4_K}) {
+    std::vector<float> want;
+    for (const bool fuse : {true, false}) {
+      CAPTURE(std::string(DTypeName(dtype)));
+      CAPTURE(fuse);
+      spec.dtype = dtype;
+      const Switches set(fuse ? "int8=1" : "int8=1,fuse=0");
+      LoadOptions options = SmallOptions();
+      options.profile = 1000;
+      const AlignedFile file = MakeFile(spec);
+      const ModelPtr model = OpenTiny(file, BackendNamed("vulkan"), options);
+      const SessionPtr session = NewSession(model);
+      const std::vector<float> logits = Logits(session, {1, 2, 3});
+      if (fuse) want = logits;
+      // The same sums and the same rounding to int8, some of it elsewhere.
+      CHECK(RelativeError(logits, want) < tolerance::kFamilyLogits);
+      const Profile& profile = *model->profile;
+      CHECK(Dispatched(profile, "linear") == 9);
+      CHECK(Dispatched(profile, "rope") == (fuse ? 2 : 4));
+      CHECK(Dispatched(profile, "state_write") == (fuse ? 0 : 4));
+      CHECK(Dispatched(profile, "glu") == (fuse ? 0 : 2));
+      // A product of many tokens has no gate.
+      Logits(session, RandomIds(2, 20));
+      CHECK(Dispatched(profile, "glu") == (fuse ? 2 : 4));
+      CHECK(Dispatched(profile, "state_write") == (fuse ? 0 : 8));
+    }
+  }
+}
+
 TEST_CASE("a session is computed alike beside others") {
   const AlignedFile file = MakeFile(TinySpec());
   const Switches set;
@@ -210,10 +251,10 @@ TEST_CASE("quantized: divergence from the float64 reference, over 1,024 position
          {"int8=0", "int8=1,int_dot=0", "int8=1,int_dot=1", "int8=1,fuse=0,tiles=0"}) {
       const bool plain = dtype == DType::kF16 || dtype == DType::kBF16;
       if (plain && std::string(switches) != "int8=0") continue;
-      // The instruction gives the same integers; types with high bits, minimums and scales of halves try every path.
-      const bool rare =
-          std::string(switches) != "int8=0" && std::string(switches) != "int8=1,int_dot=1";
-      if (rare && dtype != DType::kQ5_1 && dtype != DType::kQ2_K) continue;
+      // The instruction gives the same integers. Types with high bits, minimums and scales of halves try every path, others
+      // the one with int8 activations.
+      const bool usual = plain || std::string(switches) == "int8=1,int_dot=1";
+      if (!usual && dtype != DType::kQ5_1 && dtype != DType::kQ2_K) continue;
       CAPTURE(std::string(switches));
       const Switches set(switches);
       const double kl = MeanDivergence(reference, AllLogits(file, BackendNamed("vulkan")));

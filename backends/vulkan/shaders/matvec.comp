@@ -3,9 +3,20 @@
 #include "functions.glsl"
 #include "linear.glsl"
 
-// A workgroup a tile of 16 rows and kTokens tokens. Lane (l, r): row r, chunks l, l + lanes / 16, ...: 16 lanes read 256 bytes in
-// a row.
+// A workgroup kTiles tiles of 16 rows and kTokens tokens, each tile its share of the lanes. Lane (l, r): row r, chunks l,
+// l + lanes / 16, ...: 16 lanes read 256 bytes in a row.
+//
+// Gated (4 tiles: gate, up, gate, up): y is what glu makes of the product, 32 columns a workgroup. Push constants: 19 tiles
+// before those of up; for int8 y's 4.
+layout(constant_id = 7) const uint kTiles = 1;
+layout(constant_id = 8) const uint kActivation = 0;
+layout(constant_id = 9) const uint kInt8Result = 0;
+layout(set = 0, binding = 5) buffer Q { uint q[]; };
+#include "int8.glsl"
+
+const uint kLanes = gl_WorkGroupSize.x / kTiles, kStep = kLanes / 16u;
 shared float part[gl_WorkGroupSize.x];
+shared float totals[64];
 
 vec4 LoadX(uint t, uint k, uint columns) {
   const uint at = p[6] + t * p[7] + k;
@@ -57,14 +68,15 @@ float FloatPart(uint t, uint k, uint columns, uvec2 q[4], vec4 scales) {
 void main() {
   FillTable();
   const Tiles l = MakeTiles(0u, p[5]);
-  const uint lane = gl_LocalInvocationID.x, r = lane % 16u, first = lane / 16u;
-  const uint step_ = gl_WorkGroupSize.x / 16u;
-  const uint tile = l.begin + gl_WorkGroupID.x * l.words;
+  const uint lane = gl_LocalInvocationID.x, r = lane % 16u, first = lane % kLanes / 16u;
+  const uint mine = lane / kLanes;  // of the workgroup's tiles
+  const uint tile = l.begin + l.words * (kTiles == 1u ? gl_WorkGroupID.x
+                                                      : gl_WorkGroupID.x * 2u + mine / 2u + mine % 2u * p[19]);
   const uint t0 = gl_WorkGroupID.y * kTokens;
   const uint n = min(kTokens, Dimension(p[18]) - t0), columns = p[17];
   float sum[kTokens];
   for (uint t = 0u; t < kTokens; ++t) sum[t] = 0.0;
-  for (uint c = first; c < l.chunks; c += step_) {
+  for (uint c = first; c < l.chunks; c += kStep) {
     if (kBlocks) {
       uvec4 low, next = uvec4(0u);  // of this row
       if (kLowBits == 8u) {
@@ -102,11 +114,26 @@ void main() {
   for (uint t = 0u; t < kTokens; ++t) {
     part[lane] = sum[t];
     barrier();
-    if (lane < 16u) {
-      float total = part[lane];
-      for (uint i = 1u; i < step_; ++i) total += part[lane + 16u * i];
-      const uint row = gl_WorkGroupID.x * 16u + lane;
-      if (t < n && row < p[15]) Store(t0 + t, row, total);
+    if (lane < 16u * kTiles) {
+      const uint from = lane / 16u * kLanes + r;
+      float total = part[from];
+      for (uint i = 1u; i < kStep; ++i) total += part[from + 16u * i];
+      if (kTiles == 1u) {
+        const uint row = gl_WorkGroupID.x * 16u + lane;
+        if (t < n && row < p[15]) Store(t0 + t, row, total);
+      } else {
+        const uint s = lane / 16u, row = (gl_WorkGroupID.x * 2u + s / 2u + s % 2u * p[19]) * 16u + r;
+        totals[lane] = kHasBias != 0u ? total + bias[p[10] + row] : total;
+      }
+    }
+    barrier();
+    if (kTiles == 1u) continue;
+    const uint at = lane / 16u * 32u + r, column = gl_WorkGroupID.x * 32u + lane;
+    const float value = lane < 32u ? Activate(kActivation, totals[at]) * totals[at + 16u] : 0.0;
+    if (kInt8Result != 0u) {
+      Int8Block(20u, t0 + t, gl_WorkGroupID.x, lane, value, t < n && lane < 32u);
+    } else if (t < n && lane < 32u) {
+      y[p[13] + (t0 + t) * p[14] + column] = value;
     }
     barrier();
   }
