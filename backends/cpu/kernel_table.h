@@ -44,14 +44,18 @@ enum class Codec : uint8_t {
   kMXFP4,
 };
 inline constexpr int kNumCodecs = 16;
+// Sums of a block of activations: of its halves where scales are of 16 values.
+constexpr uint64_t SumsOfBlock(Codec codec) {
+  return codec == Codec::kQ2_K || codec == Codec::kQ3_K || codec == Codec::kQ6_K ? 2 : 1;
+}
 
 // Tokens of a linear are packed in tiles of 8, the rest in tiles of 4, 2 and 1. A tile of W tokens
 // that begins at token t lies at element t * (elements a token) of each array:
 //   floats  x [k_padded][W]                      k_padded: cols, rounded up to 2 for BF16
 //   pairs   x [k_padded / 2][W][2] bf16          BF16 where there is a dot instruction
-//   int8    q [blocks][8 groups][W][4], d [blocks][W], sums [blocks][W]
+//   int8    q [blocks][8 groups][W][4], d [blocks][W], sums [blocks][SumsOfBlock][W]
 //           where matrices of int8 are multiplied, q [blocks][4 groups][W][8]
-// `sums` is the business of a codec's pack and linear kernel: from the sum of a block's q's.
+// `sums` is the business of a codec's pack and linear kernel: from the sums of a block's q's.
 inline constexpr uint32_t kTokenTile = 8;
 // The most tokens of one task of a linear with many.
 inline constexpr uint32_t kMaxTaskTokens = 128;

@@ -264,7 +264,7 @@ Status AddLinear(Builder* b, const Op& op) {
     const uint64_t blocks = (matrix.cols + 31) / 32;
     call->pack_args.q = b->Scratch<int8_t>(tokens * blocks * 32);
     call->pack_args.d = b->Scratch<float>(tokens * blocks);
-    call->pack_args.sums = b->Scratch<int32_t>(tokens * blocks);
+    call->pack_args.sums = b->Scratch<int32_t>(tokens * blocks * SumsOfBlock(codec));
     call->args.q = call->pack_args.q;
     call->args.d = call->pack_args.d;
     call->args.sums = call->pack_args.sums;

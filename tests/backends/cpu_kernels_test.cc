@@ -131,7 +131,7 @@ Guarded<float> RunLinear(const KernelTable& table, int codec, const LinearCase& 
   Guarded<float> f32(c.tokens * PackedWords(table, codec, c.cols)), d(c.tokens * blocks),
       y(c.tokens * c.rows);
   Guarded<int8_t> q(c.tokens * blocks * 32);
-  Guarded<int32_t> sums(c.tokens * blocks);
+  Guarded<int32_t> sums(c.tokens * blocks * SumsOfBlock(static_cast<Codec>(codec)));
   const PackArgs pack = {data.x.data(), c.cols * 4, c.cols,     f32.data(),
                          q.data(),      d.data(),   sums.data()};
   table.pack[codec](pack, 0, c.tokens);
@@ -251,8 +251,10 @@ void check::pack() {
     const bool quantized = codec >= static_cast<int>(Codec::kQ8_0);
     const CodeForm* form = FindCodeForm(kCodecTypes[codec]);
     const bool halves = form != nullptr && form->sub == 16;
-    const bool minimum = (form != nullptr && form->minimum && !halves) ||
-                         kCodecTypes[codec] == DType::kQ4_1 || kCodecTypes[codec] == DType::kQ5_1;
+    const uint64_t parts = SumsOfBlock(static_cast<Codec>(codec));
+    CHECK(parts == (halves ? 2u : 1u));
+    const bool minimum = (form != nullptr && form->minimum) || kCodecTypes[codec] == DType::kQ4_1 ||
+                         kCodecTypes[codec] == DType::kQ5_1;
     // Signed bytes, as Q8_0.
     const bool wide = codec == static_cast<int>(Codec::kQ8_0) ||
                       codec == static_cast<int>(Codec::kQ5_0) ||
@@ -271,7 +273,7 @@ void check::pack() {
           const uint64_t floats = quantized ? 0 : tokens * PackedWords(table, codec, cols);
           const uint64_t ints = quantized ? tokens * blocks : 0;
           Packed p = {Guarded<float>(floats), Guarded<float>(ints), Guarded<int8_t>(ints * 32),
-                      Guarded<int32_t>(ints)};
+                      Guarded<int32_t>(ints * SumsOfBlock(static_cast<Codec>(codec)))};
           const PackArgs args = {x.data(),   cols * 4,   cols,         p.f32.data(),
                                  p.q.data(), p.d.data(), p.sums.data()};
           const uint64_t first = pieces && tokens > kTokenTile ? kTokenTile : tokens;
@@ -304,32 +306,33 @@ void check::pack() {
             for (uint64_t b = 0; b < blocks && quantized; ++b) {
               const uint64_t run_bytes = table->isa == Isa::kNeonI8mm ? 8 : 4;
               const uint64_t begin = (tile.begin * blocks + b * tile.w) * 32;
-              int32_t sum = 0, first = 0;
+              int32_t sums[2] = {};  // of the halves, or of the whole
               for (uint64_t k = 0; k < 32; ++k) {
                 const int8_t q =
                     got.q.data()[begin + (k / run_bytes * tile.w + i) * run_bytes + k % run_bytes];
                 same = same && q == want.q.data()[begin + (k / 4 * tile.w + i) * 4 + k % 4];
-                sum += q;
-                if (k < 16) first += q;
+                sums[halves ? k / 16 : 0] += q;
               }
-              // Both halves' sums; the bias times the sum; for Q8_0 what the table adds to the weights.
-              const uint64_t at = tile.begin * blocks + b * tile.w + i;
-              const int32_t made = got.sums.data()[at];
-              if (halves) {
-                same = same && made == (first & 0xffff) + (sum - first) * 65536;
-              } else if (!wide) {
-                same = same && made == want.sums.data()[at];
-              } else if (sum != 0) {
-                if (offset < 0) offset = -made / sum;
-                same = same && made == -offset * sum && (offset == 0 || offset == 128);
+              const uint64_t block = tile.begin * blocks + b * tile.w;
+              for (uint64_t part = 0; part < parts; ++part) {
+                const int32_t sum = sums[part];
+                const uint64_t at = block * parts + part * tile.w + i;
+                const int32_t made = got.sums.data()[at];
+                if (minimum) {  // the scale times the sum, so also what is not a number
+                  float as_float;
+                  std::memcpy(&as_float, &made, 4);
+                  const float product = got.d.data()[block + i] * static_cast<float>(sum);
+                  same =
+                      same && (as_float == product || (product != product && as_float != as_float));
+                } else if (halves) {
+                  same = same && made == -form->quant_bias * sum;
+                } else if (!wide) {
+                  same = same && made == want.sums.data()[at];
+                } else if (sum != 0) {  // for Q8_0 what the table adds to the weights
+                  if (offset < 0) offset = -made / sum;
+                  same = same && made == -offset * sum && (offset == 0 || offset == 128);
+                }
               }
-              // For a minimum the scale times the sum, so also what is not a number.
-              float as_float;
-              std::memcpy(&as_float, &made, 4);
-              const float product = got.d.data()[at] * static_cast<float>(sum);
-              if (minimum)
-                same =
-                    same && (as_float == product || (product != product && as_float != as_float));
             }
           }
           REQUIRE(same);

@@ -180,19 +180,19 @@ struct Fp4Scales {
 
 // --- codecs
 
-// kIndex: from Codec::kQ4_1 on; kHalved: scales for each 16; kBias: of the quants, where halved and without minimum.
+// kIndex: from Codec::kQ4_1 on; kHalved: scales for each 16.
 template <typename BodyOf, typename DotType, bool kSignedOf, bool kHalvedOf, bool kMinimumOf>
 struct CodesForm {
   using Body = BodyOf;
   using Dot = DotType;
   static constexpr bool kSigned = kSignedOf, kHalved = kHalvedOf, kMinimum = kMinimumOf;
-  static constexpr uint64_t kScales = (kHalved ? 2 : 1) * (kMinimum ? 2 : 1);
+  static constexpr uint64_t kSums = kHalved ? 2 : 1, kScales = kSums * (kMinimum ? 2 : 1);
 };
-template <int kIndexOf, typename Form, typename ScalesOf, typename WideOf, int kBiasOf = 0>
+template <int kIndexOf, typename Form, typename ScalesOf, typename WideOf>
 struct CodesCodec : Form {
   using Scales = ScalesOf;
   using Wide = WideOf;
-  static constexpr int kIndex = kIndexOf, kBias = kBiasOf;
+  static constexpr int kIndex = kIndexOf;
   static constexpr uint64_t kUnit = Scales::kUnit, kHeader = Scales::kHeader;
 };
 using WideMinimum = CodesForm<Bytes, Dot5, false, false, true>;
@@ -208,13 +208,12 @@ using CodecQ5_1 =
 using CodecQ2_K =
     CodesCodec<3, CodesForm<TwoBits, Dot4, false, true, true>, Q2Scales, WideHalvedMinimum>;
 using CodecQ3_K =
-    CodesCodec<4, CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved, 4>;
+    CodesCodec<4, CodesForm<ThreeBits, Dot4, false, true, false>, Q3Scales, WideHalved>;
 using CodecQ4_K =
     CodesCodec<5, CodesForm<Nibbles, Dot4, false, false, true>, MinimumScales, WideMinimum>;
 using CodecQ5_K =
     CodesCodec<6, CodesForm<FiveBits, Dot5, false, false, true>, MinimumScales, WideMinimum>;
-using CodecQ6_K =
-    CodesCodec<7, CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved, 32>;
+using CodecQ6_K = CodesCodec<7, CodesForm<SixBits, Dot6, false, true, false>, Q6Scales, WideHalved>;
 using CodecIQ4_NL =
     CodesCodec<8, CodesForm<Iq4Nibbles, Dot8, true, false, false>, PairScales, WideSigned>;
 using CodecIQ4_XS =
@@ -223,10 +222,6 @@ using CodecMXFP4 =
     CodesCodec<10, CodesForm<Fp4Nibbles, Dot8, true, false, false>, Fp4Scales, WideSigned>;
 
 // --- one block
-
-SAMARA_INLINE int32_t HalfSum(int32_t sums, int half) {
-  return half == 0 ? static_cast<int16_t>(sums) : sums >> 16;
-}
 
 // Integer dots of a half of a block, or of both (2): the bodies of 16 rows at w[v] times kT tokens.
 template <typename C, int kV, int kT>
@@ -291,17 +286,12 @@ SAMARA_INLINE void CodesDots(int half, const uint8_t* const (&w)[kV], uint64_t w
 template <typename C, int kV, int kT, typename Acc>
 SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV],
                             const float* const (&scales)[kV], uint64_t width, const int8_t* q,
-                            const float* d, const int32_t* sums, int32_t bias, Acc* acc) {
+                            const float* d, const int32_t* sums, Acc* acc) {
+  if (half == 1) sums += width;
   // Where the integer dots begin: with the bias's correction.
-  alignas(64) int32_t starts[kT];
-  const int32_t* start = starts;
-  if constexpr (C::kHalved && !C::kMinimum) {
-    for (int t = 0; t < kT; ++t) starts[t] = -bias * HalfSum(sums[t], half);
-  } else if constexpr (C::kSigned && kOffset8 != 0) {
-    start = sums;
-  } else {
-    for (int t = 0; t < kT; ++t) starts[t] = 0;
-  }
+  int32_t zero[kT] = {};
+  const int32_t* start = sums;
+  if (C::kMinimum || (C::kSigned && kOffset8 == 0)) start = zero;
   I32x16 ints[kV][kT];
   CodesDots<C, kV, kT>(half, w, width, q, start, ints);
   acc->NextBlock();
@@ -312,11 +302,7 @@ SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV],
       const F32x16 m = Load(own + 16);
       for (int t = 0; t < kT; ++t) {
         float sum;
-        if constexpr (C::kHalved) {
-          sum = d[t] * static_cast<float>(HalfSum(sums[t], half));
-        } else {
-          __builtin_memcpy(&sum, sums + t, 4);
-        }
+        __builtin_memcpy(&sum, sums + t, 4);
         acc->AddProducts(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]), m, Set(sum));
       }
     } else {
@@ -327,16 +313,16 @@ SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV],
 template <typename C, int kV, int kT, typename Acc>
 SAMARA_INLINE void CodesBlock(const uint8_t* const (&w)[kV], const float* const (&scales)[kV],
                               uint64_t width, const int8_t* q, const float* d, const int32_t* sums,
-                              int32_t bias, Acc* acc) {
+                              Acc* acc) {
   if constexpr (C::kHalved && C::Body::kBytes == Bytes::kBytes) {
     _Pragma("GCC unroll 1") for (int half = 0; half < 2; ++half) {
-      SubBlock<C, kV, kT>(half, w, scales, width, q, d, sums, bias, acc);
+      SubBlock<C, kV, kT>(half, w, scales, width, q, d, sums, acc);
     }
   } else if constexpr (C::kHalved) {
-    SubBlock<C, kV, kT>(0, w, scales, width, q, d, sums, bias, acc);
-    SubBlock<C, kV, kT>(1, w, scales, width, q, d, sums, bias, acc);
+    SubBlock<C, kV, kT>(0, w, scales, width, q, d, sums, acc);
+    SubBlock<C, kV, kT>(1, w, scales, width, q, d, sums, acc);
   } else {
-    SubBlock<C, kV, kT>(2, w, scales, width, q, d, sums, bias, acc);
+    SubBlock<C, kV, kT>(2, w, scales, width, q, d, sums, acc);
   }
 }
 
@@ -350,7 +336,7 @@ SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, 
   for (uint64_t tile = tile_begin; tile < tile_end; ++tile) {
     const int8_t* q = args.q + token * blocks * 32;
     const float* d = args.d + token * blocks;
-    const int32_t* sums = args.sums + token * blocks;
+    const int32_t* sums = args.sums + token * blocks * C::kSums;
     const uint8_t* w[1] = {args.weights + tile * args.tile_bytes};
     F32x16 sum = Set(0.0f);
     OneAccumulator acc = {&sum};
@@ -361,12 +347,12 @@ SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, 
       const float* own[1] = {scales};
       for (uint64_t i = 0; i < n; ++i) {
         PrefetchFar(w[0] + kPrefetchBytes);
-        CodesBlock<C, 1, 1>(w, own, 1, q, d, sums, C::kBias, &acc);
+        CodesBlock<C, 1, 1>(w, own, 1, q, d, sums, &acc);
         w[0] += C::Body::kBytes;
         own[0] += C::kScales * 16;
         q += 32;
         ++d;
-        ++sums;
+        sums += C::kSums;
       }
     }
     Finish(args, tile * 16, token, sum);
@@ -410,7 +396,6 @@ struct WideTask {
   const float* d;
   const int32_t* sums;
   uint64_t width;
-  int32_t bias;
   float* partial;  // [token][vector], `stride` vectors a token
   uint64_t stride;
 };
@@ -435,11 +420,11 @@ SAMARA_NOINLINE void WideTokens(const WideTask& task) {
         scales[v] = reinterpret_cast<const float*>(w[v]);
         w[v] += Wide::kScales * 64;
       }
-      CodesBlock<Wide, kV, kT>(w, scales, width, q, d, sums, task.bias, &acc);
+      CodesBlock<Wide, kV, kT>(w, scales, width, q, d, sums, &acc);
       for (int v = 0; v < kV; ++v) w[v] += Bytes::kBytes;
       q += 32 * width;
       d += width;
-      sums += width;
+      sums += width * Wide::kSums;
     }
     acc.Flush();
   }
@@ -451,8 +436,7 @@ struct CodesForms {
   void (*four)(const WideTask& task);
   void (*rest)(const WideTask& task);
   uint64_t vectors;  // of `eight` and `four`
-  uint64_t unit, unit_bytes, wide_bytes;
-  int32_t bias;
+  uint64_t unit, unit_bytes, wide_bytes, sums;
 };
 template <typename C>
 #if defined(SAMARA_CODES_EXPANDED)
@@ -483,7 +467,7 @@ inline constexpr CodesForms kCodesFormsOf = {
     C::kUnit,
     C::kHeader + C::kUnit* C::Body::kBytes,
     kWideBytes<C>,
-    C::kBias,
+    C::kSums,
 };
 
 SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, uint64_t tile,
@@ -494,7 +478,6 @@ SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, ui
   for (uint64_t i = 0; i < tokens * vectors; ++i) Store(partial + i * 16, Set(0.0f));
   WideTask task;
   task.w_stride = kWideBlocks * forms.wide_bytes;
-  task.bias = forms.bias;
   task.stride = vectors;
   for (uint64_t b = 0; b < blocks; b += kWideBlocks) {
     task.n = blocks - b < kWideBlocks ? blocks - b : kWideBlocks;
@@ -510,7 +493,7 @@ SAMARA_SHARED void CodesRows(const LinearArgs& args, const CodesForms& forms, ui
       task.q = args.q + (t * blocks + b * width) * 32;
       task.next = args.q + ((t + width) * blocks + b * width) * 32;
       task.d = args.d + t * blocks + b * width;
-      task.sums = args.sums + t * blocks + b * width;
+      task.sums = args.sums + (t * blocks + b * width) * forms.sums;
       task.width = width;
       task.partial = own;
       if (vectors == forms.vectors && width >= 4) {

@@ -43,10 +43,11 @@ SAMARA_INLINE void PackBlock(F32x16 low, F32x16 high, int8_t* q, float* d, int32
 enum class Sums {
   kCorrection,  // the bias's correction of each block's integer dot
   kFloat,       // scale times sum as a float, for a minimum
-  kHalves,      // the sums of both halves, 16 bits each
 };
-SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, uint64_t begin,
-                                 uint64_t end) {
+// `halves`: of each half its own.
+SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, bool halves,
+                                 uint64_t begin, uint64_t end) {
+  const uint64_t sums_of_block = halves ? 2 : 1;
   const uint64_t blocks = (args.cols + 31) / 32;
   for (uint64_t t0 = begin; t0 < end;) {
     const uint64_t w = TileWidth(t0, end);
@@ -54,8 +55,8 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, 
       const float* x = At(args.x, (t0 + i) * args.x_stride);
       int8_t* q = args.q + t0 * blocks * 32 + i * kInt8TokenBytes;
       float* d = args.d + t0 * blocks + i;
-      int32_t* sums = args.sums + t0 * blocks + i;
-      for (uint64_t b = 0; b < blocks; ++b, d += w, sums += w, q += 32 * w, x += 32) {
+      int32_t* sums = args.sums + t0 * blocks * sums_of_block + i;
+      for (uint64_t b = 0; b < blocks; ++b, d += w, q += 32 * w, x += 32) {
         const uint64_t rest = args.cols - b * 32;
         F32x16 low, high;
         if (rest >= 32) {
@@ -66,16 +67,16 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, 
           high = rest > 16 ? LoadPartial(x + 16, rest - 16) : Set(0.0f);
         }
         int8_t block[32];
-        int32_t sum, second;
-        PackBlock(low, high, w == 1 ? q : block, d, &sum,
-                  form == Sums::kHalves ? &second : nullptr);
-        if (form == Sums::kFloat) {
-          const float value = *d * static_cast<float>(sum);
-          __builtin_memcpy(sums, &value, 4);
-        } else if (form == Sums::kHalves) {
-          *sums = ((sum - second) & 0xffff) | second * 65536;
-        } else {
-          *sums = -bias * sum;
+        int32_t sum[2];
+        PackBlock(low, high, w == 1 ? q : block, d, sum, halves ? sum + 1 : nullptr);
+        if (halves) sum[0] -= sum[1];
+        for (uint64_t part = 0; part < sums_of_block; ++part, sums += w) {
+          if (form == Sums::kFloat) {
+            const float value = *d * static_cast<float>(sum[part]);
+            __builtin_memcpy(sums, &value, 4);
+          } else {
+            *sums = -bias * sum[part];
+          }
         }
         if (w > 1) {
           for (uint64_t j = 0; j < 32; j += kInt8TokenBytes)
@@ -88,16 +89,21 @@ SAMARA_SHARED void PackQuantWith(const PackArgs& args, int32_t bias, Sums form, 
 }
 template <typename C>
 void PackQuant(const PackArgs& args, uint64_t begin, uint64_t end) {
-  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias, Sums::kCorrection, begin, end);
+  PackQuantWith(args, C::kBits == 8 ? kOffset8 : C::kBias, Sums::kCorrection, false, begin, end);
 }
 void PackSums(const PackArgs& args, uint64_t begin, uint64_t end) {
-  PackQuantWith(args, 0, Sums::kFloat, begin, end);
+  PackQuantWith(args, 0, Sums::kFloat, false, begin, end);
 }
+void PackHalfSums(const PackArgs& args, uint64_t begin, uint64_t end) {
+  PackQuantWith(args, 0, Sums::kFloat, true, begin, end);
+}
+template <int32_t kBias>
 void PackHalves(const PackArgs& args, uint64_t begin, uint64_t end) {
-  PackQuantWith(args, 0, Sums::kHalves, begin, end);
+  PackQuantWith(args, kBias, Sums::kCorrection, true, begin, end);
 }
 
-// Rows of a table, of the types of linear_codes.inl: sums for minimums of 32, for halves, or as Q8_0.
+// Rows of a table, of the types of linear_codes.inl: sums for minimums, of 32 or 16 values, for biases of halves, or
+// as Q8_0.
 #define SAMARA_CODES_PACKS                                                                   \
-  PackSums, PackQuant<CodecQ8_0>, PackSums, PackHalves, PackHalves, PackSums, PackSums,      \
-      PackHalves, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>
+  PackSums, PackQuant<CodecQ8_0>, PackSums, PackHalfSums, PackHalves<4>, PackSums, PackSums, \
+      PackHalves<32>, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>, PackQuant<CodecQ8_0>
