@@ -295,18 +295,22 @@ SAMARA_INLINE void SubBlock(int half, const uint8_t* const (&w)[kV],
   I32x16 ints[kV][kT];
   CodesDots<C, kV, kT>(half, w, width, q, start, ints);
   acc->NextBlock();
+  F32x16 s[kV], m[kV];
   for (int v = 0; v < kV; ++v) {
     const float* own = scales[v] + (half == 1 ? (C::kMinimum ? 32 : 16) : 0);
-    const F32x16 s = Load(own);
-    if constexpr (C::kMinimum) {
-      const F32x16 m = Load(own + 16);
-      for (int t = 0; t < kT; ++t) {
-        float sum;
-        __builtin_memcpy(&sum, sums + t, 4);
-        acc->AddProducts(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]), m, Set(sum));
+    s[v] = Load(own);
+    if constexpr (C::kMinimum) m[v] = Load(own + 16);
+  }
+  for (int t = 0; t < kT; ++t) {
+    const F32x16 own = Set(d[t]);
+    float sum;
+    __builtin_memcpy(&sum, sums + t, 4);
+    for (int v = 0; v < kV; ++v) {
+      if constexpr (C::kMinimum) {
+        acc->AddProducts(v, t, Mul(s[v], own), ToFloat(ints[v][t]), m[v], Set(sum));
+      } else {
+        acc->AddProduct(v, t, Mul(s[v], own), ToFloat(ints[v][t]));
       }
-    } else {
-      for (int t = 0; t < kT; ++t) acc->AddProduct(v, t, Mul(s, Set(d[t])), ToFloat(ints[v][t]));
     }
   }
 }
