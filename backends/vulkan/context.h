@@ -16,7 +16,7 @@
 
 namespace samara::vulkan {
 
-inline constexpr uint32_t kMaxBindings = 8;  // of a shader, the step buffer included
+inline constexpr uint32_t kMaxBindings = 10;  // of a shader, the step buffer included
 inline constexpr uint32_t kPushBytes = 128;
 
 struct Facts {

@@ -14,6 +14,12 @@ const State& StateOf(const PartitionSpec& spec, ValueId id) {
 // 0 F32, 1 F16, 2 Q8_0.
 uint32_t KvCode(DType dtype) { return dtype == DType::kF32 ? 0 : dtype == DType::kF16 ? 1 : 2; }
 
+Status CheckKv(DType dtype) {
+  if (dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kQ8_0) return Status();
+  return Unsupported("vulkan: keys and values of type %s; there are f32, f16, q8_0",
+                     DTypeName(dtype));
+}
+
 uint64_t PoolBytes(const PartitionSpec& spec, const State& state, int part, DType dtype) {
   const StatePart& p = state.parts[static_cast<size_t>(part)];
   return uint64_t{spec.step_layout->pool_blocks[state.group]} * p.heads * KvHeadBytes(dtype, p.dim);
@@ -40,6 +46,7 @@ Status Builder::StateOp(uint32_t index, const Op& op) {
     d.cost = x.range;
     return Status();
   }
+  SAMARA_RETURN_IF_ERROR(CheckKv(binding.dtype));
   const StatePart& p = state.parts[static_cast<size_t>(part)];
   const bool write = op.code == OpCode::kStateWrite;
   if (write && uint64_t{p.dim} * 4 + 64 > facts().max_shared) {
@@ -62,19 +69,25 @@ Status Builder::StateOp(uint32_t index, const Op& op) {
   return Status();
 }
 
-// [rope of queries,] rope of keys, their writing, the writing of values.
+// [norms,] [rope of queries,] rope of keys, their writing, the writing of values.
 Status Builder::RopeAndWrite(uint32_t index, bool* fused) {
   *fused = false;
-  if (OpAt(index).code != OpCode::kRope) return Status();
-  const std::vector<uint32_t> ops = NextOps(index, 4);
-  // [queries,] keys, writing of keys, of values.
-  const size_t first = ops.size() > 1 && OpAt(ops[1]).code == OpCode::kRope ? 1 : 0;
-  if (ops.size() < first + 3) return Status();
+  const std::vector<uint32_t> ops = NextOps(index, 6);
+  const auto is = [&](size_t i, OpCode code) {
+    return i < ops.size() && OpAt(ops[i]).code == code;
+  };
+  size_t norms = 0;
+  while (norms < 2 && is(norms, OpCode::kRmsNorm)) ++norms;
+  const bool has_queries = is(norms, OpCode::kRope) && is(norms + 1, OpCode::kRope);
+  const size_t first = norms + (has_queries ? 1 : 0);  // the rotation of keys
+  if (!is(first, OpCode::kRope) || !is(first + 1, OpCode::kStateWrite) ||
+      !is(first + 2, OpCode::kStateWrite)) {
+    return Status();
+  }
   const Op &rope = OpAt(ops[first]), &keys = OpAt(ops[first + 1]), &values = OpAt(ops[first + 2]);
-  if (keys.code != OpCode::kStateWrite || values.code != OpCode::kStateWrite ||
-      keys.Int(AttrKey::kPart) != 0 || values.Int(AttrKey::kPart) != 1 ||
+  if (keys.Int(AttrKey::kPart) != 0 || values.Int(AttrKey::kPart) != 1 ||
       keys.inputs[1] != values.inputs[1] || keys.inputs[0] != rope.outputs[0] ||
-      values.inputs[0] == rope.outputs[0] || !OnlyReadBy(rope.outputs[0], ops[first + 1])) {
+      !OnlyReadBy(rope.outputs[0], ops[first + 1])) {
     return Status();
   }
   const State& state = StateOf(spec_, keys.inputs[1]);
@@ -83,19 +96,39 @@ Status Builder::RopeAndWrite(uint32_t index, bool* fused) {
   if (dim != key.dim || key.heads != value.heads || std::max(key.dim, value.dim) > 1024) {
     return Status();
   }
+  // A norm whose result only this rotation reads, of one head each.
+  size_t norms_used = 0;
+  const auto norm_of = [&](size_t rotation) -> const Op* {
+    for (size_t i = 0; i < norms; ++i) {
+      const Op& norm = OpAt(ops[i]);
+      if (norm.outputs[0] != OpAt(ops[rotation]).inputs[0]) continue;
+      const int64_t group = norm.Int(AttrKey::kGroup);
+      if (group != dim || !OnlyReadBy(norm.outputs[0], ops[rotation])) return nullptr;
+      ++norms_used;
+      return &norm;
+    }
+    return nullptr;
+  };
+  const Op* norm[2] = {has_queries ? norm_of(first - 1) : nullptr, norm_of(first)};
+  if (norms_used != norms) return Status();
   View q, k, v, table, y;
-  SAMARA_RETURN_IF_ERROR(MakeView(rope.inputs[0], &k));
+  SAMARA_RETURN_IF_ERROR(MakeView((norm[1] != nullptr ? norm[1] : &rope)->inputs[0], &k));
   SAMARA_RETURN_IF_ERROR(MakeView(rope.inputs[1], &table));
   SAMARA_RETURN_IF_ERROR(MakeView(values.inputs[0], &v));
+  for (size_t i = 0; i < first + 1;
+       ++i) {  // nothing of the group is what others of it take as given
+    const ValueId made = OpAt(ops[i]).outputs[0];
+    if (made == k.id || made == v.id) return Status();
+  }
   uint32_t q_heads = 0;
-  if (first == 1) {
-    const Op& queries = OpAt(index);
+  if (has_queries) {
+    const Op& queries = OpAt(ops[first - 1]);
     if (queries.inputs[1] != rope.inputs[1] || queries.Int(AttrKey::kHeadDim) != dim ||
         queries.Int(AttrKey::kInterleaved) != rope.Int(AttrKey::kInterleaved) ||
-        queries.outputs[0] == rope.inputs[0] || queries.outputs[0] == values.inputs[0]) {
+        queries.outputs[0] == rope.inputs[0]) {
       return Status();
     }
-    SAMARA_RETURN_IF_ERROR(MakeView(queries.inputs[0], &q));
+    SAMARA_RETURN_IF_ERROR(MakeView((norm[0] != nullptr ? norm[0] : &queries)->inputs[0], &q));
     SAMARA_RETURN_IF_ERROR(MakeView(queries.outputs[0], &y));
     // Rotated queries are written while keys and values are still read.
     const bool same = y.handle == q.handle && y.offset == q.offset && y.stride == q.stride;
@@ -104,20 +137,29 @@ Status Builder::RopeAndWrite(uint32_t index, bool* fused) {
     }
     q_heads = static_cast<uint32_t>(q.capacity[1] / key.dim);
   }
+  View weights[2];
+  uint32_t norm_kinds[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    if (norm[i] == nullptr) continue;
+    const bool weighted = norm[i]->inputs.size() > 1 && norm[i]->inputs[1] != kNoValue;
+    norm_kinds[i] = weighted ? 2 : 1;
+    if (weighted) SAMARA_RETURN_IF_ERROR(MakeView(norm[i]->inputs[1], &weights[i]));
+  }
   const int32_t at = spec_.graph->values[static_cast<size_t>(keys.inputs[1])].index;
   const StateBinding& binding = spec_.states[static_cast<size_t>(at)];
+  SAMARA_RETURN_IF_ERROR(CheckKv(binding.dtype));
   Dispatch& d = Add(
       index, Shader::rope_write,
       {64, KvCode(binding.dtype), key.dim, value.dim, static_cast<uint32_t>(table.capacity[1] / 2),
-       static_cast<uint32_t>(rope.Int(AttrKey::kInterleaved))});
+       static_cast<uint32_t>(rope.Int(AttrKey::kInterleaved)), norm_kinds[0], norm_kinds[1]});
   uint32_t rest = 0;
-  for (const View* view : {first == 1 ? &q : &k, &k, &v, &table}) {
+  for (const View* view : {has_queries ? &q : &k, &k, &v, &table}) {
     SAMARA_RETURN_IF_ERROR(BindView(&d, *view, false, &rest));
     d.Push(rest / 4);
     d.Push(static_cast<uint32_t>(view->stride / 4));
   }
   rest = 0;
-  SAMARA_RETURN_IF_ERROR(first == 1 ? BindView(&d, y, true, &rest) : BindNothing(&d));
+  SAMARA_RETURN_IF_ERROR(has_queries ? BindView(&d, y, true, &rest) : BindNothing(&d));
   d.Push(rest / 4);
   d.Push(static_cast<uint32_t>(y.stride / 4));
   PushGroup(&d, state.group);
@@ -128,6 +170,15 @@ Status Builder::RopeAndWrite(uint32_t index, bool* fused) {
                                 PoolBytes(spec_, state, part, binding.dtype), true, &rest));
     d.Push(static_cast<uint32_t>(
         KvHeadBytes(binding.dtype, state.parts[static_cast<size_t>(part)].dim) / 4));
+  }
+  for (int i = 0; i < 2; ++i) {
+    rest = 0;
+    SAMARA_RETURN_IF_ERROR(norm_kinds[i] == 2 ? BindView(&d, weights[i], false, &rest)
+                                              : BindNothing(&d));
+    d.Push(rest / 4);
+  }
+  for (const Op* op : norm) {
+    d.PushFloat(op == nullptr ? 0 : static_cast<float>(op->Float(AttrKey::kEps)));
   }
   d.groups[0] = Extent::Rows(k.dims[0]);
   d.groups[1] = Extent::Of(q_heads + 2 * key.heads);
@@ -187,6 +238,7 @@ Status Builder::Attention(uint32_t index, const Op& op) {
   const bool int8 = KeptAsInt8(y);
   const int32_t at = spec_.graph->values[static_cast<size_t>(op.inputs[1])].index;
   const StateBinding& binding = spec_.states[static_cast<size_t>(at)];
+  SAMARA_RETURN_IF_ERROR(CheckKv(binding.dtype));
   Dispatch& d =
       Add(index, Shader::attention,
           {64, KvCode(binding.dtype), a.key_dim, a.value_dim, a.query_tokens, a.query_heads,

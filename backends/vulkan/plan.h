@@ -133,8 +133,8 @@ class Builder {
   Status Norm(uint32_t index, const Op& op);
   Status RopeTable(uint32_t index, const Op& op);
   Status Rope(uint32_t index, const Op& op);
-  // The rotations of queries and keys at `index` with the writing of keys and values, as one dispatch; false: they
-  // do not stand together.
+  // Norms of the heads of queries and keys, their rotations, the writing of keys and values, all that stand together
+  // from `index` on, as one dispatch; false: they are not all there.
   Status RopeAndWrite(uint32_t index, bool* fused);
   Status Glu(uint32_t index, const Op& op);
   // ops_linear.cc
