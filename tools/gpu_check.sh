@@ -115,7 +115,7 @@ make_packages() {
       needed=$((($(megabytes "$shape" "$type") + $(megabytes "$shape" f16)) * 12 / 10 + 1000))
       if [ "$(df -Pk "$work" | awk 'NR == 2 {print int($4 / 1000)}')" -lt $needed ]; then
         echo "too little space in $work" >"$work/$name.failed"
-      elif limited "$limit" nice -n 19 "$build/bin/samara-bench" --make-random "$shape" --type "$type" -o "$work/$name.part" >"$out/make-$name.log" 2>&1; then
+      elif [ "$(left)" -gt 0 ] && timeout --foreground -k 5 "$(left)" nice -n 19 "$build/bin/samara-bench" --make-random "$shape" --type "$type" -o "$work/$name.part" >"$out/make-$name.log" 2>&1; then
         mv "$work/$name.part" "$work/$name.samara"
       else
         tail -n 1 "$out/make-$name.log" >"$work/$name.failed"
@@ -124,7 +124,7 @@ make_packages() {
     done
   done
 }
-set -m  # a process group of its own, so that it can be ended with what it started
+set -m  # a process group of its own, in which timeout leaves what it starts: all of it can be ended
 make_packages &
 maker=$!
 set +m
@@ -146,7 +146,7 @@ measure() {
   local shape=$1 type=$2 name=$1-$2 file=$work/$1-$2.samara
   while [ ! -e "$file" ] && [ ! -e "$work/$name.failed" ] && [ "$(left)" -ge 30 ]; do sleep 1; done
   if [ ! -e "$file" ]; then
-    say "no speed $shape $type: $(cat "$work/$name.failed" 2>/dev/null || echo "its package was not made in time")"
+    say "no speed $shape $type: $(grep -s . "$work/$name.failed" || echo "its package was not made in time")"
     return
   fi
   local backend json prompt gen code
