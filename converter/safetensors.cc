@@ -5,6 +5,7 @@
 #include <map>
 
 #include "converter/json.h"
+#include "converter/packed_weights.h"
 
 namespace samara {
 namespace {
@@ -297,6 +298,8 @@ Status Checkpoint::Read(const TensorInfo& tensor, uint64_t offset, void* out,
                     Quoted(tensor.name).c_str(), static_cast<Ull>(bytes), static_cast<Ull>(offset),
                     static_cast<Ull>(tensor.bytes));
   }
+  if (tensor.packed != nullptr)
+    return ReadPacked(*this, *tensor.packed, offset, static_cast<uint8_t*>(out), bytes);
   const InputFile& file = files_[tensor.file];
   if (tensor.rows.empty()) return file.ReadAt(tensor.offset + offset, out, bytes);
   const uint64_t row_bytes = tensor.bytes / tensor.rows.size();

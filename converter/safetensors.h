@@ -8,6 +8,7 @@
 #define SAMARA_CONVERTER_SAFETENSORS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,8 @@ inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 inline constexpr uint64_t kMaxTensorRank = 8;
 inline constexpr uint64_t kMaxTensorName = 1024;
 
+struct PackedWeight;
+
 struct TensorInfo {
   std::string name;
   std::string type;               // as the file says: "BF16"
@@ -36,6 +39,9 @@ struct TensorInfo {
   // How it differs from what the family's own checkpoints hold.
   bool plus_one = false;    // a norm's weight with the one that the family's code adds
   bool transposed = false;  // a matrix whose rows are columns there
+  // Computed from other tensors where it is read (packed_weights.h); `offset` means nothing then.
+  std::shared_ptr<const PackedWeight> packed = nullptr;
+  DType kept = DType::kInvalid;  // its type in a package for which none is asked; kInvalid: dtype
 
   uint64_t elements() const {
     uint64_t product = 1;  // checked when the header was read

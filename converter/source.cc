@@ -13,6 +13,8 @@
 
 #include "converter/file.h"
 #include "converter/gguf/import.h"
+#include "converter/packed_weights.h"
+#include "converter/tokenizer_model.h"
 #include "formats/package_format.h"
 
 namespace samara {
@@ -111,19 +113,6 @@ Status RefuseWeights(const std::string& directory) {
                   other.empty() ? "" : Quoted(other).c_str());
 }
 
-Status RefuseQuantized(const Json& config) {
-  const Json quantization = config.Find("quantization_config");
-  if (quantization.IsNull()) return Status();
-  SAMARA_RETURN_IF_ERROR(quantization.WantObject());
-  SAMARA_ASSIGN_OR_RETURN(const std::string_view method,
-                          quantization.String("quant_method", "unnamed"));
-  return Unsupported(
-      "config.json: field quantization_config.quant_method: got %s weights, wanted F32, F16 or "
-      "BF16; convert "
-      "the original checkpoint and choose a type with --quant",
-      Quoted(method).c_str());
-}
-
 // "license: x" in the YAML block at the top of README.md; anything unusual gives "".
 std::string ReadLicense(const std::string& directory) {
   StatusOr<InputFile> file = InputFile::Open(directory + "/README.md", "README.md");
@@ -198,7 +187,6 @@ Status OpenSource(const std::string& path, Source* source) {
   }
   SAMARA_ASSIGN_OR_RETURN(source->config, ReadJson("config.json", kMaxConfigBytes, source));
   const Json config = source->config.root();
-  SAMARA_RETURN_IF_ERROR(RefuseQuantized(config));
   SAMARA_ASSIGN_OR_RETURN(source->family, FindFamily(config));
 
   StatusOr<Checkpoint> checkpoint = Checkpoint::Open(path);
@@ -208,18 +196,20 @@ Status OpenSource(const std::string& path, Source* source) {
   }
   if (!checkpoint.ok()) return checkpoint.status();
   source->checkpoint = std::move(*checkpoint);
+  SAMARA_RETURN_IF_ERROR(UnpackWeights(config, &source->checkpoint));
 
-  if (!has("tokenizer.json") && (has("tokenizer.model") || has("vocab.json"))) {
-    return Unsupported(
-        "%s: got a tokenizer in an older form, wanted tokenizer.json; load it with AutoTokenizer "
-        "and save "
-        "it again",
-        has("tokenizer.model") ? "tokenizer.model" : "vocab.json");
-  }
-  SAMARA_ASSIGN_OR_RETURN(source->tokenizer,
-                          ReadJson("tokenizer.json", JsonDocument::kMaxBytes, source));
   SAMARA_RETURN_IF_ERROR(ReadOptional("tokenizer_config.json", source, &source->tokenizer_config,
                                       &source->has_tokenizer_config));
+  if (!has("tokenizer.json") && has("tokenizer.model")) {
+    SAMARA_RETURN_IF_ERROR(ReadTokenizerModel(source));
+  } else if (!has("tokenizer.json") && has("vocab.json")) {
+    return Unsupported(
+        "vocab.json: got a tokenizer in an older form, wanted tokenizer.json; load it with "
+        "AutoTokenizer and save it again");
+  } else {
+    SAMARA_ASSIGN_OR_RETURN(source->tokenizer,
+                            ReadJson("tokenizer.json", JsonDocument::kMaxBytes, source));
+  }
   SAMARA_RETURN_IF_ERROR(ReadOptional("generation_config.json", source, &source->generation_config,
                                       &source->has_generation_config));
   source->license = ReadLicense(path);

@@ -15,6 +15,8 @@
 #include "apps/convert/judge.h"
 #include "apps/convert/progress.h"
 #include "converter/convert.h"
+#include "converter/gguf/architectures.h"
+#include "converter/gguf/tokenizer.h"
 #include "converter/models/models.h"
 #include "converter/output_file.h"
 #include "formats/dtypes.h"
@@ -79,12 +81,19 @@ int Print(const std::string& text) {
 
 int ListKnown() {
   Table families;
-  for (const Family& family : Families())
-    families.Row({family.name, family.models, family.architectures});
-  std::string text = "families:\n" + families.Text() + "weight types:\n  " + QuantNames() +
-                     "\ntokenizers (tokenizer.json):\n";
+  for (const Family& family : Families()) {
+    const std::string gguf = GgufNamesOf(family.architectures);
+    families.Row(
+        {family.name, family.models, family.architectures, gguf.empty() ? "-" : "GGUF: " + gguf});
+  }
+  std::string text =
+      "families:\n" + families.Text() + "weight types:\n  " + QuantNames() +
+      "\nsources in safetensors:\n  F32, F16, BF16; FP8 (E4M3, scales of blocks), AWQ and "
+      "GPTQ of 4 bits\ntokenizers (tokenizer.json):\n";
   for (const TokenizerPart& part : TokenizerParts())
     text += "  " + std::string(part.part) + ": " + part.names + "\n";
+  text += "tokenizers (GGUF):\n  models: " + GgufTokenizerKinds() +
+          "\n  pre-tokenizers: " + GgufPreTokenizers() + "\n";
   return Print(text);
 }
 

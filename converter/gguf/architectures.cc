@@ -1,5 +1,10 @@
 #include "converter/gguf/architectures.h"
 
+#include <algorithm>
+#include <vector>
+
+#include "converter/near.h"
+
 namespace samara {
 namespace {
 
@@ -26,6 +31,17 @@ constexpr GgufName kGemmaLayer[] = {{"attn_norm", "input_layernorm"},
                                     {"ffn_up", "mlp.up_proj"},
                                     {"ffn_down", "mlp.down_proj"},
                                     {"post_ffw_norm", "post_feedforward_layernorm"}};
+constexpr GgufName kStableLmLayer[] = {{"attn_norm", "input_layernorm"},
+                                       {"attn_q", "self_attn.q_proj"},
+                                       {"attn_k", "self_attn.k_proj"},
+                                       {"attn_v", "self_attn.v_proj"},
+                                       {"attn_output", "self_attn.o_proj"},
+                                       {"attn_q_norm", "self_attn.q_layernorm"},
+                                       {"attn_k_norm", "self_attn.k_layernorm"},
+                                       {"ffn_norm", "post_attention_layernorm"},
+                                       {"ffn_gate", "mlp.gate_proj"},
+                                       {"ffn_up", "mlp.up_proj"},
+                                       {"ffn_down", "mlp.down_proj"}};
 constexpr GgufName kPhi3Layer[] = {
     {"attn_norm", "input_layernorm"},    {"attn_qkv", "self_attn.qkv_proj"},
     {"attn_output", "self_attn.o_proj"}, {"ffn_norm", "post_attention_layernorm"},
@@ -44,6 +60,16 @@ constexpr GgufName kNeoxLayer[] = {
     {"attn_norm", "input_layernorm"},   {"attn_qkv", "attention.query_key_value"},
     {"attn_output", "attention.dense"}, {"ffn_norm", "post_attention_layernorm"},
     {"ffn_up", "mlp.dense_h_to_4h"},    {"ffn_down", "mlp.dense_4h_to_h"}};
+constexpr GgufName kFalconTop[] = {{"token_embd", "transformer.word_embeddings"},
+                                   {"output_norm", "transformer.ln_f"},
+                                   {"output", "lm_head"}};
+constexpr GgufName kFalconLayer[] = {{"attn_norm", "input_layernorm"},
+                                     {"attn_qkv", "self_attention.query_key_value"},
+                                     {"attn_output", "self_attention.dense"},
+                                     {"ffn_up", "mlp.dense_h_to_4h"},
+                                     {"ffn_down", "mlp.dense_4h_to_h"}};
+// With a norm for each block.
+constexpr GgufName kFalconTwoNorms[] = {{"attn_norm", "ln_mlp"}, {"attn_norm_2", "ln_attn"}};
 
 constexpr GgufKey kCommonKeys[] = {{"context_length", "max_position_embeddings"},
                                    {"embedding_length", "hidden_size"},
@@ -65,10 +91,12 @@ constexpr GgufKey kCommonKeys[] = {{"context_length", "max_position_embeddings"}
                                    {"rope.scaling.yarn_attn_factor", nullptr},
                                    {"rope.scaling.yarn_beta_fast", nullptr},
                                    {"rope.scaling.yarn_beta_slow", nullptr},
+                                   {"rope.scaling.yarn_log_multiplier", nullptr},
+                                   {"attention.causal", nullptr},
                                    {"tensor_data_layout", nullptr},
                                    {"vocab_size", nullptr}};
 constexpr GgufKey kGemmaKeys[] = {
-    {"attention.sliding_window", "sliding_window"},
+    {"attention.sliding_window", nullptr},
     {"attention.sliding_window_pattern", nullptr},
     {"attn_logit_softcapping", "attn_logit_softcapping"},
     {"final_logit_softcapping", "final_logit_softcapping"},
@@ -78,7 +106,11 @@ constexpr GgufKey kGraniteKeys[] = {{"attention.scale", "attention_multiplier"},
                                     {"embedding_scale", "embedding_multiplier"},
                                     {"residual_scale", "residual_multiplier"},
                                     {"logit_scale", "logits_scaling"}};
-constexpr GgufKey kWindowKeys[] = {{"attention.sliding_window", "sliding_window"}};
+constexpr GgufKey kPhi3Keys[] = {{"attention.sliding_window", nullptr}};
+constexpr GgufKey kMistral3Keys[] = {{"attention.temperature_scale", nullptr}};
+constexpr GgufKey kFalconKeys[] = {{"attention.head_count_kv", "num_kv_heads"},
+                                   {"feed_forward_length", "ffn_hidden_size"},
+                                   {"attention.layer_norm_epsilon", "layer_norm_epsilon"}};
 constexpr GgufKey kGpt2Keys[] = {{"context_length", "n_positions"},
                                  {"embedding_length", "n_embd"},
                                  {"block_count", "n_layer"},
@@ -89,11 +121,11 @@ constexpr GgufKey kGpt2Keys[] = {{"context_length", "n_positions"},
 constexpr GgufKey kNeoxKeys[] = {{"attention.head_count_kv", nullptr},
                                  {"use_parallel_residual", "use_parallel_residual"},
                                  {"rope.freq_base", "rotary_emb_base"}};
-constexpr GgufKey kStableLmKeys[] = {{"use_parallel_residual", "use_parallel_residual"}};
+constexpr GgufKey kStableLmKeys[] = {{"use_parallel_residual", nullptr}};  // told by the tensors
 
 constexpr GgufArchitecture kArchitectures[] = {
     {"llama",
-     "LlamaForCausalLM",
+     "LlamaForCausalLM MistralForCausalLM",
      GgufRows::kRotaryPairs,
      false,
      false,
@@ -124,12 +156,12 @@ constexpr GgufArchitecture kArchitectures[] = {
      {}},
     {"gemma2", "Gemma2ForCausalLM", GgufRows::kPlain, true, false, "attention_bias",
      "model.layers.", kGemmaLayer, kTop, kGemmaKeys},
-    {"gemma3", "Gemma3ForCausalLM", GgufRows::kPlain, true, false, "attention_bias",
-     "model.layers.", kGemmaLayer, kTop, kGemmaKeys},
+    {"gemma3", "Gemma3ForCausalLM Gemma3ForConditionalGeneration", GgufRows::kPlain, true, false,
+     "attention_bias", "model.layers.", kGemmaLayer, kTop, kGemmaKeys},
     {"phi3", "Phi3ForCausalLM", GgufRows::kPlain, false, false, "", "model.layers.", kPhi3Layer,
-     kTop, kWindowKeys},
-    {"granite", "GraniteForCausalLM", GgufRows::kRotaryPairs, false, false,
-     "attention_bias mlp_bias", "model.layers.", kLayer, kTop, kGraniteKeys},
+     kTop, kPhi3Keys},
+    {"granite", "GraniteForCausalLM GraniteMoeHybridForCausalLM", GgufRows::kRotaryPairs, false,
+     false, "attention_bias mlp_bias", "model.layers.", kLayer, kTop, kGraniteKeys},
     {"olmo2",
      "Olmo2ForCausalLM",
      GgufRows::kPlain,
@@ -151,11 +183,15 @@ constexpr GgufArchitecture kArchitectures[] = {
      kTop,
      {}},
     {"stablelm", "StableLmForCausalLM", GgufRows::kPlain, false, false, "use_qkv_bias",
-     "model.layers.", kLayer, kTop, kStableLmKeys},
+     "model.layers.", kStableLmLayer, kTop, kStableLmKeys},
     {"gpt2", "GPT2LMHeadModel", GgufRows::kPlain, false, true, "", "transformer.h.", kGpt2Layer,
      kGpt2Top, kGpt2Keys},
-    {"gptneox", "GPTNeoXForCausalLM", GgufRows::kThreeParts, false, false, "", "gpt_neox.layers.",
-     kNeoxLayer, kNeoxTop, kNeoxKeys},
+    {"gptneox", "GPTNeoXForCausalLM", GgufRows::kThreeParts, false, false, "attention_bias",
+     "gpt_neox.layers.", kNeoxLayer, kNeoxTop, kNeoxKeys},
+    {"falcon", "FalconForCausalLM", GgufRows::kThreeParts, false, false, "bias", "transformer.h.",
+     kFalconLayer, kFalconTop, kFalconKeys},
+    {"mistral3", "Ministral3ForCausalLM MistralForCausalLM Mistral3ForConditionalGeneration",
+     GgufRows::kRotaryPairs, false, false, "", "model.layers.", kLayer, kTop, kMistral3Keys},
 };
 
 const char* FindName(std::span<const GgufName> names, std::string_view gguf) {
@@ -183,11 +219,40 @@ const GgufArchitecture* FindGgufArchitecture(std::string_view name) {
   return nullptr;
 }
 
+std::span<const GgufArchitecture> GgufArchitectures() { return kArchitectures; }
+
 std::string GgufArchitectureList() {
   std::string text;
   for (const GgufArchitecture& architecture : kArchitectures)
     text += (text.empty() ? "" : ", ") + std::string(architecture.name);
   return text;
+}
+
+std::string GgufNamesOf(std::string_view hf_architectures) {
+  const std::string known = " " + std::string(hf_architectures) + " ";
+  std::string text;
+  for (const GgufArchitecture& architecture : kArchitectures) {
+    std::string_view rest = architecture.hf;
+    bool holds = false;
+    while (!rest.empty() && !holds) {
+      const size_t end = std::min(rest.find(' '), rest.size());
+      holds = known.find(" " + std::string(rest.substr(0, end)) + " ") != std::string::npos;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    if (holds) text += (text.empty() ? "" : ", ") + std::string(architecture.name);
+  }
+  return text;
+}
+
+std::string NearGgufArchitectures(std::string_view name) {
+  std::vector<std::string> names;
+  std::string continued;  // "qwen3moe" begins like "qwen3"
+  for (const GgufArchitecture& architecture : kArchitectures) {
+    names.emplace_back(architecture.name);
+    if (name.starts_with(architecture.name)) continued = "; near: " + names.back();
+  }
+  const std::string near = Near(name, names, 3);
+  return near.empty() ? continued : near;
 }
 
 const char* ConfigField(const GgufArchitecture& architecture, std::string_view key, bool* known) {
@@ -196,7 +261,8 @@ const char* ConfigField(const GgufArchitecture& architecture, std::string_view k
   return field;
 }
 
-std::string HfTensorName(const GgufArchitecture& architecture, std::string_view name) {
+std::string HfTensorName(const GgufArchitecture& architecture, std::string_view name,
+                         bool two_norms) {
   const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return std::string(name);
   const std::string_view ending = name.substr(dot);  // ".weight"
@@ -208,7 +274,8 @@ std::string HfTensorName(const GgufArchitecture& architecture, std::string_view 
   part.remove_prefix(4);
   const size_t end = part.find('.');
   if (end == std::string_view::npos) return std::string(name);
-  const char* hf = FindName(architecture.layer_names, part.substr(end + 1));
+  const char* hf = two_norms ? FindName(kFalconTwoNorms, part.substr(end + 1)) : nullptr;
+  if (hf == nullptr) hf = FindName(architecture.layer_names, part.substr(end + 1));
   if (hf == nullptr) return std::string(name);
   return architecture.layers + std::string(part.substr(0, end)) + "." + hf + std::string(ending);
 }

@@ -43,7 +43,14 @@ class Config {
       : gguf_(gguf), arch_(architecture), checkpoint_(checkpoint) {}
 
   StatusOr<std::string> Text() {
-    json_.Add("architectures", "[" + JsonString(arch_.hf) + "]");
+    // Mistral 3 is Ministral 3, or a Mistral without the growth of scores and without a window.
+    grows_ = Find("attention.temperature_scale") != nullptr;
+    const bool mistral = Is("mistral3") && !grows_;
+    const std::string_view names = arch_.hf;
+    json_.Add(
+        "architectures",
+        "[" + JsonString(mistral ? "MistralForCausalLM" : names.substr(0, names.find(' '))) + "]");
+    if (mistral) json_.Add("sliding_window", "null");
     SAMARA_RETURN_IF_ERROR(AddKeys());
     SAMARA_RETURN_IF_ERROR(AddShapes());
     AddBiases();
@@ -100,6 +107,12 @@ class Config {
     }
     json_.Add("vocab_size", std::to_string(embedding->shape[0]));
     json_.AddBool("tie_word_embeddings", checkpoint_.Find("output.weight") == nullptr);
+    SAMARA_ASSIGN_OR_RETURN(const bool causal,
+                            gguf_.Bool(std::string(arch_.name) + ".attention.causal", true));
+    if (!causal) {
+      return Unsupported("%s: metadata \"%s.attention.causal\": got false, wanted true",
+                         gguf_.name().c_str(), arch_.name);
+    }
     SAMARA_ASSIGN_OR_RETURN(heads_, Want("attention.head_count"));
     SAMARA_ASSIGN_OR_RETURN(const uint64_t hidden, Want("embedding_length"));
     head_dim_ = hidden / heads_;
@@ -123,8 +136,11 @@ class Config {
       if (fields.find(std::string(" ") + field + " ") != std::string::npos)
         json_.AddBool(field, checkpoint_.Find(tensor) != nullptr);
     };
-    add("attention_bias", "blk.0.attn_q.bias");
+    add("attention_bias", checkpoint_.Find("blk.0.attn_qkv.weight") != nullptr
+                              ? "blk.0.attn_qkv.bias"
+                              : "blk.0.attn_q.bias");
     add("use_qkv_bias", "blk.0.attn_q.bias");
+    add("bias", "blk.0.attn_qkv.bias");
     add("mlp_bias", "blk.0.ffn_gate.bias");
   }
 
@@ -164,7 +180,8 @@ class Config {
     SAMARA_ASSIGN_OR_RETURN(
         const uint64_t rotated,
         gguf_.Uint(std::string(arch_.name) + ".rope.dimension_count", head_dim_, kMaxCount));
-    if (rotated != head_dim_ && rotated != 0) {
+    // Said even where it is all: some families rotate a part unless told otherwise.
+    if (rotated != 0) {
       json_.Add(Is("gptneox") ? "rotary_pct" : "partial_rotary_factor",
                 NumberText(static_cast<double>(rotated) / static_cast<double>(head_dim_)));
     }
@@ -203,7 +220,7 @@ class Config {
     } else {
       return Status();
     }
-    json_.Add("rope_scaling", rope.Text());
+    json_.Add(grows_ ? "rope_parameters" : "rope_scaling", rope.Text());
     return Status();
   }
 
@@ -212,7 +229,16 @@ class Config {
     rope->Add("original_max_position_embeddings", std::to_string(original));
     SAMARA_ASSIGN_OR_RETURN(double scale, Number("rope.scaling.attn_factor", 1));
     SAMARA_ASSIGN_OR_RETURN(scale, Number("rope.scaling.yarn_attn_factor", scale));
-    if (scale != 1) rope->Add("attention_factor", NumberText(scale * (1 + 0.1 * std::log(factor))));
+    SAMARA_ASSIGN_OR_RETURN(const double log_scale, Number("rope.scaling.yarn_log_multiplier", 0));
+    if (scale != 1 || log_scale != 0) {
+      const double logarithm = 0.1 * std::log(std::max(factor, 1.0));
+      scale *= (1 + logarithm) / (1 + log_scale * logarithm);
+      rope->Add("attention_factor", NumberText(scale));
+    }
+    if (grows_) {
+      SAMARA_ASSIGN_OR_RETURN(const double beta, Number("attention.temperature_scale", 0));
+      rope->Add("llama_4_scaling_beta", NumberText(beta));
+    }
     for (const auto& [key, field] : {std::pair("rope.scaling.yarn_beta_fast", "beta_fast"),
                                      std::pair("rope.scaling.yarn_beta_slow", "beta_slow")}) {
       if (Find(key) == nullptr) continue;
@@ -226,13 +252,40 @@ class Config {
   Status AddPeculiarities() {
     SAMARA_ASSIGN_OR_RETURN(const uint64_t layers, Want("block_count"));
     SAMARA_ASSIGN_OR_RETURN(const uint64_t hidden, Want("embedding_length"));
+    const auto has = [this](const char* tensor) { return checkpoint_.Find(tensor) != nullptr; };
     if (Is("gemma2") || Is("gemma3")) {
       // The scale of scores: 1 / sqrt(head_dim), except in the largest of each, which have 46 and
       // 62 layers and take hidden / heads instead.
       const bool largest = layers == (Is("gemma2") ? 46 : 62);
       json_.Add("query_pre_attn_scalar", std::to_string(largest ? hidden / heads_ : head_dim_));
-      SAMARA_RETURN_IF_ERROR(AddWindowPattern());
+      SAMARA_RETURN_IF_ERROR(AddWindow());
+    } else if (Is("phi3")) {
+      SAMARA_RETURN_IF_ERROR(AddWindow());
+    } else if (Is("stablelm")) {
+      json_.AddBool("use_parallel_residual", !has("blk.0.ffn_norm.weight"));
+      json_.AddBool("qk_layernorm", has("blk.0.attn_q_norm.weight"));
+    } else if (Is("falcon")) {
+      // Every order of its rows is the newest one's with some number of keys.
+      json_.AddBool("new_decoder_architecture", true);
+      json_.Add("num_ln_in_parallel_attn", has("blk.0.attn_norm_2.weight") ? "2" : "1");
+    } else if (Is("granite")) {
+      SAMARA_ASSIGN_OR_RETURN(const bool rotates,
+                              gguf_.Bool("granite.rope.scaling.finetuned", true));
+      json_.AddString("position_embedding_type", rotates ? "rope" : "nope");
     }
+    return Status();
+  }
+
+  // 0 or none: no layer has a window.
+  Status AddWindow() {
+    SAMARA_ASSIGN_OR_RETURN(
+        const uint64_t window,
+        gguf_.Uint(std::string(arch_.name) + ".attention.sliding_window", 0, kMaxCount));
+    if (window > 0) {
+      json_.Add("sliding_window", std::to_string(window));
+      return AddWindowPattern();
+    }
+    if (Is("gemma3")) json_.Add("sliding_window_pattern", "1");
     return Status();
   }
 
@@ -259,6 +312,7 @@ class Config {
   const Checkpoint& checkpoint_;
   JsonObjectText json_;
   uint64_t heads_ = 0, head_dim_ = 0;
+  bool grows_ = false;
 };
 
 }  // namespace

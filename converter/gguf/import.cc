@@ -84,10 +84,10 @@ bool IsConfiguration(const std::string& name) {
          name == "rope_factors_short.weight";
 }
 
-// Where each row of Hugging Face's form lies in a tensor whose rotated pairs lie together: row
-// i and i + d/2 of a head there are rows 2i and 2i + 1 here.
-std::vector<uint32_t> UnpairedRows(uint64_t n_rows, uint64_t heads) {
-  const uint64_t head = n_rows / heads, half = head / 2;
+// Where each row of Hugging Face's form lies in a tensor of `n_rows` heads of `head` rows whose
+// rotated pairs lie together: row i and i + d/2 of a head there are rows 2i and 2i + 1 here.
+std::vector<uint32_t> UnpairedRows(uint64_t n_rows, uint64_t head) {
+  const uint64_t half = head / 2;
   std::vector<uint32_t> rows(static_cast<size_t>(n_rows));
   for (uint64_t i = 0; i < n_rows; ++i) {
     const uint64_t within = i % head;
@@ -97,44 +97,61 @@ std::vector<uint32_t> UnpairedRows(uint64_t n_rows, uint64_t heads) {
   return rows;
 }
 
-// The same for all queries, all keys, all values, which there follow each other head by head.
-std::vector<uint32_t> UnstackedRows(uint64_t n_rows, uint64_t heads) {
-  const uint64_t part = n_rows / 3, head = part / heads;
-  std::vector<uint32_t> rows(static_cast<size_t>(n_rows));
-  for (uint64_t i = 0; i < n_rows; ++i) {
-    const uint64_t number = i / (3 * head), within = i % (3 * head);
-    rows[static_cast<size_t>(i)] =
-        static_cast<uint32_t>(within / head * part + number * head + within % head);
+// The same for all queries, all keys, all values, which there follow each other: for each key the
+// queries that share it, then it, then its value.
+std::vector<uint32_t> UnstackedRows(uint64_t head, uint64_t heads, uint64_t kv_heads) {
+  const uint64_t shared = heads / kv_heads;
+  std::vector<uint32_t> rows;
+  rows.reserve(static_cast<size_t>((heads + 2 * kv_heads) * head));
+  const auto add = [&](uint64_t first, uint64_t count) {
+    for (uint64_t i = 0; i < count * head; ++i)
+      rows.push_back(static_cast<uint32_t>(first * head + i));
+  };
+  for (uint64_t k = 0; k < kv_heads; ++k) {
+    add(k * shared, shared);
+    add(heads + k, 1);
+    add(heads + kv_heads + k, 1);
   }
   return rows;
 }
 
 class Importer {
  public:
-  Importer(const Gguf& gguf, const GgufArchitecture& architecture)
-      : gguf_(gguf), arch_(architecture) {}
+  Importer(const Gguf& gguf, const GgufArchitecture& architecture, const Checkpoint& checkpoint)
+      : gguf_(gguf),
+        arch_(architecture),
+        two_norms_(checkpoint.Find("blk.0.attn_norm_2.weight") != nullptr) {}
 
   Status ReadHeads() {
     const std::string prefix = std::string(arch_.name) + ".attention.head_count";
     SAMARA_ASSIGN_OR_RETURN(heads_, Count(prefix, 0));
     SAMARA_ASSIGN_OR_RETURN(kv_heads_, Count(prefix + "_kv", heads_));
+    if (std::string_view(arch_.name) == "gptneox" && kv_heads_ != heads_) {
+      return InvalidFile("%s: metadata \"%s_kv\": got %llu, wanted the %llu of head_count",
+                         gguf_.name().c_str(), prefix.c_str(),
+                         static_cast<unsigned long long>(kv_heads_),
+                         static_cast<unsigned long long>(heads_));
+    }
     return Status();
   }
 
-  Status Adapt(TensorInfo* tensor) const {
-    const std::string gguf_name = tensor->name;
-    tensor->name = HfTensorName(arch_, gguf_name);
+  // Appends the tensor in the terms of Hugging Face's form.
+  Status Adapt(TensorInfo tensor, std::vector<TensorInfo>* out) const {
+    const std::string gguf_name = tensor.name;
+    tensor.name = HfTensorName(arch_, gguf_name, two_norms_);
     const bool in_layer = gguf_name.starts_with("blk.");
     const auto is = [&](const char* part) {
       return in_layer && gguf_name.find(part) != std::string::npos;
     };
     const bool norm = gguf_name.ends_with("norm.weight");
-    tensor->plus_one = arch_.norms_plus_one && norm;
-    tensor->transposed = arch_.transposed && in_layer && tensor->shape.size() == 2;
+    tensor.plus_one = arch_.norms_plus_one && norm;
+    tensor.transposed = arch_.transposed && in_layer && tensor.shape.size() == 2;
+    if (norm && tensor.shape.size() == 2) return SplitHeads(tensor, out);
     if (arch_.rows == GgufRows::kRotaryPairs && (is(".attn_q.") || is(".attn_k.")))
-      return Reorder(gguf_name, is(".attn_q.") ? heads_ : kv_heads_, 2, UnpairedRows, tensor);
+      SAMARA_RETURN_IF_ERROR(Unpair(gguf_name, is(".attn_q.") ? heads_ : kv_heads_, &tensor));
     if (arch_.rows == GgufRows::kThreeParts && is(".attn_qkv."))
-      return Reorder(gguf_name, heads_, 3, UnstackedRows, tensor);
+      SAMARA_RETURN_IF_ERROR(Unstack(gguf_name, &tensor));
+    out->push_back(std::move(tensor));
     return Status();
   }
 
@@ -149,25 +166,58 @@ class Importer {
                : 0;
   }
 
-  static Status Reorder(const std::string& name, uint64_t heads, uint64_t parts,
-                        std::vector<uint32_t> (*order)(uint64_t, uint64_t), TensorInfo* tensor) {
+  static Status BadRows(const std::string& name, const TensorInfo& tensor, uint64_t heads) {
+    return InvalidFile("tensor %s: got %llu rows, wanted %llu equal heads", Quoted(name).c_str(),
+                       static_cast<unsigned long long>(tensor.shape[0]),
+                       static_cast<unsigned long long>(heads));
+  }
+  // The elements of a quantized vector have no order of their own; the builder refuses it.
+  static bool IsQuantizedVector(const TensorInfo& tensor) {
+    const DTypeInfo* info = FindDType(tensor.dtype);
+    return info != nullptr && info->is_quantized && tensor.shape.size() == 1;
+  }
+
+  static Status Unpair(const std::string& name, uint64_t heads, TensorInfo* tensor) {
     const uint64_t rows = tensor->shape[0];
-    if (heads == 0 || rows > UINT32_MAX || rows % heads != 0 || rows / heads % parts != 0) {
-      return InvalidFile("tensor %s: got %llu rows, wanted %llu equal heads", Quoted(name).c_str(),
-                         static_cast<unsigned long long>(rows),
-                         static_cast<unsigned long long>(heads));
+    if (heads == 0 || rows > UINT32_MAX || rows % heads != 0 || rows / heads % 2 != 0)
+      return BadRows(name, *tensor, heads);
+    if (!IsQuantizedVector(*tensor)) tensor->rows = UnpairedRows(rows, rows / heads);
+    return Status();
+  }
+
+  Status Unstack(const std::string& name, TensorInfo* tensor) const {
+    const uint64_t rows = tensor->shape[0], all = heads_ + 2 * kv_heads_;
+    if (heads_ == 0 || kv_heads_ == 0 || heads_ % kv_heads_ != 0 || rows > UINT32_MAX ||
+        rows % all != 0) {
+      return BadRows(name, *tensor, all);
     }
-    if (FindDType(tensor->dtype) != nullptr && tensor->shape.size() == 1 &&
-        FindDType(tensor->dtype)->is_quantized) {
-      return Status();  // refused by the builder
+    if (!IsQuantizedVector(*tensor)) tensor->rows = UnstackedRows(rows / all, heads_, kv_heads_);
+    return Status();
+  }
+
+  // A norm's weights for each head, which there are tensors of their own: norms.0, norms.1...
+  static Status SplitHeads(const TensorInfo& tensor, std::vector<TensorInfo>* out) {
+    const std::string stem = tensor.name.substr(0, tensor.name.size() - 7);  // ".weight"
+    if (tensor.shape[0] > 65536 || tensor.dtype != DType::kF32) {
+      return InvalidFile("tensor %s: got %s %s, wanted F32, a row for each head",
+                         Quoted(tensor.name).c_str(), tensor.type.c_str(),
+                         ShapeText(tensor).c_str());
     }
-    tensor->rows = order(rows, heads);
+    for (uint64_t i = 0; i < tensor.shape[0]; ++i) {
+      TensorInfo head = tensor;
+      head.name = stem + ".norms." + std::to_string(i) + ".weight";
+      head.shape = {tensor.shape[1]};
+      head.bytes = tensor.bytes / tensor.shape[0];
+      head.offset = tensor.offset + i * head.bytes;
+      out->push_back(std::move(head));
+    }
     return Status();
   }
 
   const Gguf& gguf_;
   const GgufArchitecture& arch_;
   uint64_t heads_ = 0, kv_heads_ = 0;
+  const bool two_norms_;
 };
 
 Status Parse(const std::string& name, const std::string& text, JsonDocument* out) {
@@ -189,8 +239,9 @@ Status OpenGguf(const std::string& path, Source* source) {
                           first.String("general.architecture", ""));
   const GgufArchitecture* architecture = FindGgufArchitecture(arch_name);
   if (architecture == nullptr) {
-    return Unsupported("%s: metadata \"general.architecture\": got %s, wanted one of %s",
-                       name.c_str(), Quoted(arch_name).c_str(), GgufArchitectureList().c_str());
+    return Unsupported("%s: metadata \"general.architecture\": got %s, wanted one of %s%s",
+                       name.c_str(), Quoted(arch_name).c_str(), GgufArchitectureList().c_str(),
+                       NearGgufArchitectures(arch_name).c_str());
   }
   std::vector<InputFile> inputs;
   std::vector<TensorInfo> tensors;
@@ -207,13 +258,12 @@ Status OpenGguf(const std::string& path, Source* source) {
   SAMARA_RETURN_IF_ERROR(Parse(name, config, &source->config));
   SAMARA_ASSIGN_OR_RETURN(source->family, FindFamily(source->config.root()));
 
-  Importer importer(first, *architecture);
+  Importer importer(first, *architecture, raw);
   SAMARA_RETURN_IF_ERROR(importer.ReadHeads());
   std::vector<TensorInfo> adapted;
-  for (TensorInfo tensor : raw.tensors()) {
+  for (const TensorInfo& tensor : raw.tensors()) {
     if (IsConfiguration(tensor.name)) continue;
-    SAMARA_RETURN_IF_ERROR(importer.Adapt(&tensor));
-    adapted.push_back(std::move(tensor));
+    SAMARA_RETURN_IF_ERROR(importer.Adapt(tensor, &adapted));
   }
   SAMARA_ASSIGN_OR_RETURN(source->checkpoint,
                           Checkpoint::Of(std::move(raw).TakeFiles(), std::move(adapted)));

@@ -45,6 +45,13 @@ constexpr const char* kTekken[] = {SAMARA_BEFORE SAMARA_UPPER
                                    R"(*|\p{N}|)" SAMARA_SLASH_TAIL,
                                    nullptr};
 
+// Runs of punctuation, then words, then runs of digits, three at most.
+constexpr char kFalconStages[] =
+    R"({"type":"Punctuation","behavior":"Contiguous"},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true},)"
+    R"({"type":"Digits","individual_digits":false},)"
+    R"({"type":"Split","behavior":"Isolated","pattern":{"Regex":"[0-9][0-9][0-9]"}})";
+
 constexpr PreTokenizer kPreTokenizers[] = {
     {"gpt-2 gpt2 mpt olmo jais trillion granite-docling phi-2 roberta-bpe gigachat", kGpt2},
     {"llama-bpe llama3 llama-v3 falcon3 pixtral", kLlama3, true, true},
@@ -57,6 +64,7 @@ constexpr PreTokenizer kPreTokenizers[] = {
     {"deepseek-v3", kDeepSeek3},
     {"gpt-4o llama4 kanana2", kGpt4o},
     {"tekken", kTekken, true, true},
+    {"falcon", nullptr, false, false, nullptr, kFalconStages},
 };
 
 #undef SAMARA_GPT2

@@ -14,7 +14,7 @@ struct PreTokenizer {
   bool ignore_merges = false;        // a piece that is a token is not merged
   bool add_bos = false;              // where the file does not say
   const char* normalizer = nullptr;  // "NFC"
-  // JSON of the stages in the place of patterns, for what no pattern says.
+  // JSON of all stages in the place of patterns, for what no pattern says.
   const char* stages = nullptr;
 };
 

@@ -31,6 +31,10 @@ class Reader {
       SAMARA_RETURN_IF_ERROR(ReadByteLevel());
     } else if (model == "llama") {
       SAMARA_RETURN_IF_ERROR(ReadSentencePiece());
+    } else if (model == "t5") {
+      SAMARA_RETURN_IF_ERROR(ReadUnigram());
+    } else if (model == "bert") {
+      SAMARA_RETURN_IF_ERROR(ReadWordPiece());
     } else {
       return Unsupported("%s: metadata \"tokenizer.ggml.model\": got %s, wanted one of %s",
                          gguf_.name().c_str(), Quoted(model).c_str(), GgufTokenizerKinds().c_str());
@@ -151,20 +155,21 @@ class Reader {
     JsonObjectText json;
     if (pre->normalizer != nullptr)
       json.Add("normalizer", "{\"type\":" + JsonString(pre->normalizer) + "}");
-    std::string stages;
-    for (const char* const* pattern = pre->patterns; *pattern != nullptr; ++pattern) {
+    std::string stages = pre->stages != nullptr ? pre->stages : "";
+    for (const char* const* pattern = pre->patterns; pattern != nullptr && *pattern != nullptr;
+         ++pattern) {
       stages += R"({"type":"Split","behavior":"Isolated","pattern":{"Regex":)" +
                 JsonString(*pattern) + "}},";
     }
-    json.Add("pre_tokenizer",
-             R"({"type":"Sequence","pretokenizers":[)" + stages +
-                 R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})");
+    if (pre->stages == nullptr)
+      stages += R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})";
+    json.Add("pre_tokenizer", R"({"type":"Sequence","pretokenizers":[)" + stages + "]}");
     json.Add("decoder", R"({"type":"ByteLevel"})");
     out_->components = json.Text();
     return Status();
   }
 
-  Status ReadSentencePiece() {
+  StatusOr<std::vector<double>> Scores() const {
     constexpr char kScores[] = "tokenizer.ggml.scores";
     const GgufValue* value = gguf_.Find(kScores);
     if (value == nullptr)
@@ -175,14 +180,94 @@ class Reader {
       return InvalidFile("%s: metadata \"%s\": got %zu elements, wanted %zu, one a token",
                          gguf_.name().c_str(), kScores, scores.size(), vocab_.content.size());
     }
-    SAMARA_ASSIGN_OR_RETURN(const uint64_t unknown, gguf_.Uint("tokenizer.ggml.unknown_token_id", 0,
-                                                               vocab_.content.size() - 1));
+    return scores;
+  }
+  StatusOr<uint64_t> UnknownId(uint64_t otherwise) const {
+    return gguf_.Uint("tokenizer.ggml.unknown_token_id", otherwise, vocab_.content.size() - 1);
+  }
+
+  Status ReadSentencePiece() {
+    SAMARA_ASSIGN_OR_RETURN(const std::vector<double> scores, Scores());
+    SAMARA_ASSIGN_OR_RETURN(const uint64_t unknown, UnknownId(0));
     SAMARA_RETURN_IF_ERROR(AddScoreMerges(scores, gguf_.name(), &vocab_));
     vocab_.unknown_id = static_cast<uint32_t>(unknown);
     vocab_.byte_fallback = vocab_.fuse_unknown = true;
     add_bos_ = true;
     SAMARA_ASSIGN_OR_RETURN(const bool prefix, gguf_.Bool("tokenizer.ggml.add_space_prefix", true));
     out_->components = SentencePieceComponents(prefix);
+    return Status();
+  }
+
+  Status ReadUnigram() {
+    SentencePieceModel model;
+    model.unigram = true;
+    SAMARA_ASSIGN_OR_RETURN(model.scores, Scores());
+    model.pieces = vocab_.content;
+    for (const double type : types_) {
+      const bool known = type >= SentencePieceModel::kNormal && type <= SentencePieceModel::kByte;
+      model.kinds.push_back(known ? static_cast<int>(type) : SentencePieceModel::kUnused);
+      model.byte_fallback = model.byte_fallback || type == SentencePieceModel::kByte;
+    }
+    SAMARA_ASSIGN_OR_RETURN(const uint64_t unknown, UnknownId(2));
+    model.unknown = static_cast<int64_t>(unknown);
+    SAMARA_ASSIGN_OR_RETURN(model.prefix, gguf_.Bool("tokenizer.ggml.add_space_prefix", true));
+    SAMARA_ASSIGN_OR_RETURN(model.collapse,
+                            gguf_.Bool("tokenizer.ggml.remove_extra_whitespaces", false));
+    if (const GgufValue* map = gguf_.Find("tokenizer.ggml.precompiled_charsmap"); map != nullptr) {
+      SAMARA_ASSIGN_OR_RETURN(const std::string_view bytes, map->Bytes());
+      model.charsmap = bytes;
+    }
+    vocab_ = Vocabulary();
+    return BuildSentencePiece(model, gguf_.name(), &vocab_, &out_->components);
+  }
+
+  // Tokens that begin a word have U+2581 in front here; "##" is in front of the others in the
+  // models' own vocabularies.
+  Status ReadWordPiece() {
+    constexpr std::string_view kBegin = "\xE2\x96\x81", kInside = "##";
+    bool upper = false;
+    vocab_.id_of.clear();
+    for (size_t id = 0; id < vocab_.content.size(); ++id) {
+      std::string& text = vocab_.content[id];
+      if (vocab_.attributes[id] == kTokenUnused) continue;
+      if (vocab_.attributes[id] == 0 && !(text.starts_with('[') && text.ends_with(']'))) {
+        // The mark alone is that character inside a word.
+        const bool begins = text.starts_with(kBegin) && text != kBegin;
+        text = begins ? text.substr(kBegin.size()) : std::string(kInside) + text;
+        for (const char c : text) upper = upper || (c >= 'A' && c <= 'Z');
+      }
+      vocab_.id_of.emplace(text, static_cast<uint32_t>(id));
+    }
+    vocab_.kind = ModelKind::kWordPiece;
+    vocab_.word_prefix = kInside;
+    vocab_.max_word = 100;
+    const uint32_t unknown = vocab_.IdOf("[UNK]");
+    SAMARA_ASSIGN_OR_RETURN(const uint64_t id, UnknownId(unknown == kTokenizerNone ? 0 : unknown));
+    vocab_.unknown_id = static_cast<uint32_t>(id);
+    // A vocabulary without capitals is one of a model that reads none.
+    JsonObjectText json, normalizer;
+    normalizer.AddString("type", "BertNormalizer");
+    for (const char* field : {"clean_text", "handle_chinese_chars"})
+      normalizer.AddBool(field, true);
+    normalizer.AddBool("lowercase", !upper);
+    json.Add("normalizer", normalizer.Text());
+    json.Add("pre_tokenizer", R"({"type":"BertPreTokenizer"})");
+    json.Add("decoder", std::string(R"({"type":"WordPiece","prefix":"##","cleanup":)") +
+                            (upper ? "false}" : "true}"));
+    std::string before, after, tokens;
+    for (const auto& [key, text] : {std::pair("cls", &before), std::pair("seperator", &after)}) {
+      const GgufValue* value = gguf_.Find(std::string("tokenizer.ggml.") + key + "_token_id");
+      if (value == nullptr) continue;
+      SAMARA_ASSIGN_OR_RETURN(const uint64_t around, value->Uint(vocab_.content.size() - 1));
+      const std::string name = JsonString(std::to_string(around));
+      *text = R"({"SpecialToken":{"id":)" + name + "}}";
+      tokens += (tokens.empty() ? "" : ",") + name + ":{\"ids\":[" + std::to_string(around) + "]}";
+    }
+    json.Add("post_processor", R"({"type":"TemplateProcessing","single":[)" + before +
+                                   (before.empty() ? "" : ",") + R"({"Sequence":{"id":"A"}})" +
+                                   (after.empty() ? "" : ",") + after + R"(],"special_tokens":{)" +
+                                   tokens + "}}");
+    out_->components = json.Text();
     return Status();
   }
 
@@ -198,8 +283,8 @@ class Reader {
       add(static_cast<uint32_t>(id));
     }
     for (const char* text : kEnds) {
-      const auto at = vocab_.id_of.find(text);
-      if (at != vocab_.id_of.end() && types_[at->second] == kControl) add(at->second);
+      const uint32_t id = vocab_.IdOf(text);
+      if (id != kTokenizerNone && types_[id] == kControl) add(id);
     }
     return Status();
   }
@@ -258,7 +343,7 @@ StatusOr<GgufTokenizer> ReadGgufTokenizer(const Gguf& gguf) {
   return out;
 }
 
-std::string GgufTokenizerKinds() { return "gpt2, llama"; }
+std::string GgufTokenizerKinds() { return "gpt2, llama, t5, bert"; }
 
 std::string GgufPreTokenizers() {
   std::string text;

@@ -20,16 +20,22 @@ Status ReadFactors(const Json& config, Config* c) {
   return Status();
 }
 
+// Models without positions exist in both forms.
+Status ReadPositions(const Json& config, const char* otherwise, Config* c) {
+  SAMARA_ASSIGN_OR_RETURN(const std::string_view positions,
+                          config.String("position_embedding_type", otherwise));
+  if (positions != "rope" && positions != "nope")
+    return config.Find("position_embedding_type").Bad("rope or nope");
+  c->rotates = positions == "rope";
+  return Status();
+}
+
 // Of the hybrid code, models whose layers all attend and which have no experts.
 Status ReadDenseHybrid(const Json& config, Config* c) {
   DecoderDefaults defaults;
   defaults.keys.intermediate = "shared_intermediate_size";
   SAMARA_RETURN_IF_ERROR(ReadDecoderConfig(config, defaults, c));
-  SAMARA_ASSIGN_OR_RETURN(const std::string_view positions,
-                          config.String("position_embedding_type", "nope"));
-  if (positions != "rope" && positions != "nope")
-    return config.Find("position_embedding_type").Bad("rope or nope");
-  c->rotates = positions == "rope";
+  SAMARA_RETURN_IF_ERROR(ReadPositions(config, "nope", c));
   SAMARA_RETURN_IF_ERROR(config.RequireInt("num_local_experts", 0, 0).status());
   const char* key = config.Find("layer_types").exists() ? "layer_types" : "layers_block_type";
   SAMARA_ASSIGN_OR_RETURN(const Json types, config.RequireArray(key));
@@ -88,6 +94,7 @@ Status BuildGranite(const Json& config, GraphBuilder* builder, uint64_t* trained
   Config c;
   SAMARA_RETURN_IF_ERROR(ReadDecoderConfig(config, {}, &c));
   SAMARA_RETURN_IF_ERROR(ReadFactors(config, &c));
+  SAMARA_RETURN_IF_ERROR(ReadPositions(config, "rope", &c));
   SAMARA_ASSIGN_OR_RETURN(c.mlp_bias, config.Bool("mlp_bias", false));
   return Write(c, /*hybrid=*/false, builder, trained_context);
 }

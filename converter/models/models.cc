@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "converter/near.h"
+
 namespace samara {
 namespace {
 
@@ -163,36 +165,6 @@ Status RefuseUnread(const Json& config, const Family& family) {
   return Status();
 }
 
-// Letters to insert, delete or exchange.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t exchanged = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, exchanged});
-    }
-  }
-  return row.back();
-}
-
-// "; near: A, B": the known architectures that differ least, if that is little.
-std::string Near(std::string_view name) {
-  constexpr size_t kFar = 9, kLongest = 100;
-  if (name.size() > kLongest) return "";
-  size_t least = kFar;
-  std::string text;
-  for (const std::string& known : Architectures()) {
-    const size_t distance = Distance(name, known);
-    if (distance > least || distance >= kFar) continue;
-    text = (distance < least ? "; near: " : text + ", ") + known;
-    least = distance;
-  }
-  return text;
-}
-
 }  // namespace
 
 std::span<const Family> Families() { return kFamilies; }
@@ -228,7 +200,8 @@ StatusOr<const Family*> FindFamily(const Json& config) {
       return &family;
     }
     return Unsupported("%s: field architectures: got %s, wanted one of %s%s", config.file().c_str(),
-                       Quoted(name).c_str(), FamilyList().c_str(), Near(name).c_str());
+                       Quoted(name).c_str(), FamilyList().c_str(),
+                       Near(name, Architectures(), 9).c_str());
   }
   return names.Bad("an empty list", "one of " + FamilyList());
 }

@@ -239,7 +239,9 @@ Status AssignTypes(const QuantChoice& choice, Model* model) {
       weight.dtype = DType::kF32;
       continue;
     }
-    weight.dtype = choice.base == DType::kInvalid  ? plan.pieces[0].tensor->dtype
+    const TensorInfo& tensor = *plan.pieces[0].tensor;
+    const DType own = tensor.kept != DType::kInvalid ? tensor.kept : tensor.dtype;
+    weight.dtype = choice.base == DType::kInvalid  ? own
                    : choice.recipe == Recipe::kOne ? choice.base
                                                    : RecipeType(choice, roles.weights[i], roles);
     std::string why = RoleName(roles.weights[i].role);

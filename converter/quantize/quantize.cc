@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -76,7 +77,15 @@ bool HalfFinite(const uint8_t* half) { return (LoadAs<uint16_t>(half) & 0x7c00) 
 
 // True if the scales of a block are. MXFP4 has no number for the exponent 255.
 bool ScalesFinite(const CodeForm& form, const BlockCodes& codes) {
-  if (form.dtype == DType::kMXFP4) return codes.d != 255;
+  if (form.dtype == DType::kMXFP4) {
+    // 255 is no number; below it the three highest exponents overflow with large quants only.
+    if (codes.d < 253) return true;
+    bool finite = codes.d != 255;
+    for (uint32_t i = 0; i < form.elements; ++i)
+      finite &= std::isfinite(SubScale(form, codes, 0) *
+                              static_cast<float>(QuantValue(form, codes.q[i])));
+    return finite;
+  }
   return (codes.d & 0x7c00) != 0x7c00 && (codes.m & 0x7c00) != 0x7c00;
 }
 

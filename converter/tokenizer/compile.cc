@@ -69,13 +69,16 @@ StatusOr<std::vector<uint8_t>> CompileTokenizer(Vocabulary vocabulary, const Jso
 
 std::span<const TokenizerPart> TokenizerParts() {
   static constexpr TokenizerPart kParts[] = {
-      {"models", "BPE: byte-level, byte fallback, plain"},
-      {"normalizers", "NFC, Prepend, Replace, Sequence"},
+      {"models", "BPE: byte-level, byte fallback, plain; Unigram, WordPiece"},
+      {"normalizers",
+       "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Prepend, Replace, "
+       "Sequence, Strip, StripAccents"},
       {"pre-tokenizers",
-       "ByteLevel, Digits, Metaspace, Sequence, Split, Whitespace, WhitespaceSplit"},
+       "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, Sequence, "
+       "Split, Whitespace, WhitespaceSplit"},
       {"post-processors",
        "BertProcessing, ByteLevel, RobertaProcessing, Sequence, TemplateProcessing"},
-      {"decoders", "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip"},
+      {"decoders", "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip, WordPiece"},
   };
   return kParts;
 }

@@ -376,7 +376,9 @@ int ByteTokenValue(std::string_view token) {
 static Status AddModelTables(const Vocabulary& vocabulary, TokenizerBlob* blob) {
   constexpr double kUnknownPenalty = 10;
   std::vector<std::pair<std::string, uint32_t>> keys;
-  for (const auto& [token, id] : vocabulary.id_of) keys.emplace_back(token, id);
+  for (const auto& [token, id] : vocabulary.id_of) {
+    if (!vocabulary.hidden_bytes || ByteTokenValue(token) < 0) keys.emplace_back(token, id);
+  }
   SAMARA_ASSIGN_OR_RETURN(const std::vector<TrieSlot> slots, BuildTrie(std::move(keys)));
   blob->AppendAll(kTableVocabTrie, slots);
   if (vocabulary.kind == ModelKind::kWordPiece) {

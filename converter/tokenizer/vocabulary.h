@@ -40,6 +40,7 @@ struct Vocabulary {
   std::string word_prefix;     // WordPiece: of all tokens but a word's first
   uint32_t max_word = 0;       // WordPiece: a longer word is unknown; 0: none is
   bool byte_fallback = false, ignore_merges = false, fuse_unknown = false;
+  bool hidden_bytes = false;  // of a unigram: a text that reads like a byte's token is not it
   uint32_t unknown_id = kTokenizerNone;
 
   // A token of the model or an added token.

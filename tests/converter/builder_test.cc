@@ -210,9 +210,9 @@ TEST_CASE("config: refusals") {
        "got \"BertModel\", wanted one of LlamaForCausalLM, ", StatusCode::kUnsupported},
       {"llama", "architectures", "[\"Gemma3nForCausalLM\"]", "; near: Gemma3ForCausalLM",
        StatusCode::kUnsupported},
-      {"llama", "quantization_config", "{\"quant_method\":\"awq\"}", "got \"awq\" weights",
-       StatusCode::kUnsupported},
-      {"llama", "quantization_config", "{\"quant_method\":\"fp8\"}", "got \"fp8\" weights",
+      {"llama", "quantization_config", "{\"quant_method\":\"awq\"}",
+       "got \"awq\" weights, but no tensor NAME.qweight"},
+      {"llama", "quantization_config", "{\"quant_method\":\"hqq\"}", "got \"hqq\" weights",
        StatusCode::kUnsupported},
   };
   for (const Case& c : cases) {

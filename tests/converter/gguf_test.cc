@@ -4,7 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
+#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "converter/convert.h"
 #include "converter/gguf/pre_tokenizers.h"
@@ -198,54 +201,108 @@ TEST_CASE("GGUF: split files") {
         "renamed.gguf: got file 1 of 3, wanted a name that ends in -00001-of-00003.gguf");
 }
 
-// Types that have blocks: number in GGUF and here.
+// Types: number in GGUF and here, and where their blocks have f16 numbers.
 struct BlockCase {
   uint32_t gguf;
   DType dtype;
+  std::vector<size_t> halves;
 };
-constexpr BlockCase kBlockCases[] = {{0, DType::kF32},  {1, DType::kF16},  {30, DType::kBF16},
-                                     {8, DType::kQ8_0}, {2, DType::kQ4_0}, {3, DType::kQ4_1},
-                                     {6, DType::kQ5_0}, {7, DType::kQ5_1}};
+const BlockCase kBlockCases[] = {
+    {0, DType::kF32, {}},      {1, DType::kF16, {}},       {30, DType::kBF16, {}},
+    {8, DType::kQ8_0, {0}},    {2, DType::kQ4_0, {0}},     {3, DType::kQ4_1, {0, 2}},
+    {6, DType::kQ5_0, {0}},    {7, DType::kQ5_1, {0, 2}},  {10, DType::kQ2_K, {80, 82}},
+    {11, DType::kQ3_K, {108}}, {12, DType::kQ4_K, {0, 2}}, {13, DType::kQ5_K, {0, 2}},
+    {14, DType::kQ6_K, {208}}, {20, DType::kIQ4_NL, {0}},  {23, DType::kIQ4_XS, {0}},
+    {39, DType::kMXFP4, {}},
+};
 
-TEST_CASE("GGUF: blocks keep their bits") {
+// Blocks of independent tools (data/make_gguf_blocks.py).
+struct KnownBlock {
+  uint32_t gguf;
+  std::string bytes, hash;  // of the values
+};
+std::vector<KnownBlock> KnownBlocks() {
+  std::ifstream file(SAMARA_SOURCE_DIR "/tests/converter/data/gguf_blocks.txt");
+  REQUIRE(file.is_open());
+  std::vector<KnownBlock> blocks;
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    std::string name, hex;
+    KnownBlock block;
+    words >> block.gguf >> name >> hex >> block.hash;
+    for (size_t i = 0; i + 1 < hex.size(); i += 2)
+      block.bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    REQUIRE(FindDType(name) != nullptr);
+    REQUIRE(block.bytes.size() == FindDType(name)->block_bytes);
+    blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+std::string HashOf(const std::vector<float>& values) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx",
+                static_cast<unsigned long long>(test::Fnv1a(values.data(), values.size() * 4)));
+  return text;
+}
+
+// Any bits, but for scales, minima and plain elements: those are finite numbers that no layout
+// flushes.
+std::string RandomBlock(const BlockCase& c, test::Random* random) {
+  const DTypeInfo& info = *FindDType(c.dtype);
+  std::string block;
+  for (uint32_t i = 0; i < info.block_bytes; ++i) block += static_cast<char>(random->Next());
+  const bool plain = info.block_elements == 1, half = c.dtype == DType::kF16;
+  for (const size_t at : plain ? std::vector<size_t>{info.block_bytes - 2} : c.halves) {
+    const uint64_t bits = plain && !half ? 0x3C00 + random->Below(0x400) : random->Below(0x7C00);
+    block.replace(at, 2, GgufKit::Raw(random->Below(2) << 15 | bits, 2));
+  }
+  if (c.dtype == DType::kMXFP4) block[0] = static_cast<char>(random->Below(252));
+  return block;
+}
+
+// A Llama whose matrices have rows of whole blocks of every type.
+GgufKit KitOfWidth(uint64_t width) {
+  TestCheckpoint checkpoint = MakeCheckpoint("llama");
+  const std::string text = std::to_string(width);
+  checkpoint.config["hidden_size"] = checkpoint.config["intermediate_size"] = text;
+  checkpoint.config["head_dim"] = std::to_string(width / 4);
+  for (auto& [name, tensor] : checkpoint.tensors) {
+    const bool kv =
+        name.find("k_proj") != std::string::npos || name.find("v_proj") != std::string::npos;
+    for (uint64_t& size : tensor.shape) size = size == 300 ? 300 : width;
+    if (kv) tensor.shape[0] = width / 2;
+  }
+  return KitOf(checkpoint, "llama");
+}
+
+TEST_CASE("GGUF: blocks keep their bits, and have the values of other tools") {
   test::Random random(20261121);
+  const std::vector<KnownBlock> known = KnownBlocks();
   for (const BlockCase& c : kBlockCases) {
     CAPTURE(std::string(DTypeName(c.dtype)));
-    TestCheckpoint checkpoint = MakeCheckpoint("llama");
-    checkpoint.config["hidden_size"] = "64";
-    checkpoint.config["intermediate_size"] = "96";
-    checkpoint.config["head_dim"] = "16";
-    for (auto& [name, tensor] : checkpoint.tensors) {
-      for (uint64_t& size : tensor.shape)
-        size = size == 16 ? 64 : size == 24 && name.find("mlp") != std::string::npos ? 96 : size;
-      if (name.find("q_proj") != std::string::npos) tensor.shape = {64, 64};
-      if (name.find("o_proj") != std::string::npos) tensor.shape = {64, 64};
-      if (name.find("k_proj") != std::string::npos) tensor.shape = {32, 64};
-      if (name.find("v_proj") != std::string::npos) tensor.shape = {32, 64};
-    }
-    GgufKit kit = KitOf(checkpoint, "llama");
     const DTypeInfo& info = *FindDType(c.dtype);
+    const uint64_t width = info.block_elements == 256 ? 256 : 64;
+    GgufKit kit = KitOfWidth(width);
+    std::map<std::string, std::string> hashes;  // of blocks whose values are known
+    std::vector<std::string> blocks;
+    for (const KnownBlock& block : known) {
+      if (block.gguf != c.gguf) continue;
+      hashes[block.bytes] = block.hash;
+      blocks.push_back(block.bytes);
+    }
+    CHECK(blocks.size() == (info.is_quantized ? 16 : 0));
     std::map<std::string, std::string> written;  // by GGUF name
     for (GgufKit::Tensor& tensor : kit.tensors) {
       if (tensor.shape.size() != 2) continue;
       tensor.type = c.gguf;
-      const uint64_t blocks = tensor.shape[0] * tensor.shape[1] / info.block_elements;
+      const uint64_t n = tensor.shape[0] * tensor.shape[1] / info.block_elements;
       tensor.bytes.clear();
-      for (uint64_t b = 0; b < blocks; ++b) {
-        // Any bits, but for scales, minima and plain elements: those are finite F16, BF16 or F32
-        // that no layout flushes.
-        std::string block;
-        for (uint32_t i = 0; i < info.block_bytes; ++i) block += static_cast<char>(random.Next());
-        const auto number = [&](size_t at, size_t bytes) {
-          const uint32_t sign = static_cast<uint32_t>(random.Below(2)) << 15;
-          const uint32_t half = c.dtype == DType::kF32 || c.dtype == DType::kBF16
-                                    ? 0x3C00 + static_cast<uint32_t>(random.Below(0x400))
-                                    : static_cast<uint32_t>(random.Below(0x7C00));
-          block.replace(at + bytes - 2, 2, GgufKit::Raw(sign | half, 2));
-        };
-        number(0, info.block_elements == 1 ? info.block_bytes : 2);
-        if (c.dtype == DType::kQ4_1 || c.dtype == DType::kQ5_1) number(2, 2);
-        tensor.bytes += block;
+      for (uint64_t b = 0; b < n; ++b) {
+        const bool take = !blocks.empty() && random.Below(4) == 0;
+        tensor.bytes += take ? blocks[random.Below(blocks.size())] : RandomBlock(c, &random);
       }
       written[tensor.name] = tensor.bytes;
     }
@@ -253,7 +310,8 @@ TEST_CASE("GGUF: blocks keep their bits") {
     WriteText(dir / "m.gguf", kit.Bytes());
     const ParsedPackage parsed = ConvertAndParse(dir / "m.gguf", dir / "m.samara");
     const std::string bytes = ReadBytes(dir / "m.samara");
-    size_t compared = 0;
+    size_t compared = 0, wrong = 0, wrong_values = 0;
+    std::map<std::string, int> seen;
     for (const Weight& weight : parsed.package.weights) {
       if (weight.is_vector) continue;
       CHECK(weight.dtype == c.dtype);
@@ -263,6 +321,7 @@ TEST_CASE("GGUF: blocks keep their bits") {
                            at.offset;
       const uint64_t row_bytes = RowBytes(c.dtype, weight.cols);
       std::string row(row_bytes, '\0');
+      std::vector<float> values(weight.cols);
       for (const WeightSource& source : weight.sources) {
         const std::string name = GgufName(source.tensor);
         const bool paired =
@@ -271,14 +330,66 @@ TEST_CASE("GGUF: blocks keep their bits") {
         for (uint64_t r = 0; r < source.n_rows; ++r) {
           UnpackRow(at.layout, c.dtype, packed, source.first_row + r, weight.cols,
                     reinterpret_cast<uint8_t*>(row.data()));
-          const uint64_t i = r % 16;  // of heads of 16 rows
-          const uint64_t from = paired ? r - i + (i < 8 ? 2 * i : 2 * (i - 8) + 1) : r;
-          REQUIRE(row == written.at(name).substr(from * row_bytes, row_bytes));
+          const uint64_t head = width / 4, half = head / 2, i = r % head;
+          const uint64_t from = paired ? r - i + (i < half ? 2 * i : 2 * (i - half) + 1) : r;
+          wrong += row != written.at(name).substr(from * row_bytes, row_bytes);
           ++compared;
+          if (hashes.empty()) continue;
+          DequantizePackedRow(at.layout, c.dtype, packed, source.first_row + r, weight.cols,
+                              values.data());
+          for (uint64_t k = 0; k < weight.cols; k += info.block_elements) {
+            const auto* begin = values.data() + k;
+            const auto hash = hashes.find(
+                row.substr(k / info.block_elements * info.block_bytes, info.block_bytes));
+            if (hash == hashes.end()) continue;
+            ++seen[hash->first];
+            wrong_values += HashOf({begin, begin + info.block_elements}) != hash->second;
+          }
         }
       }
     }
-    CHECK(compared == 2 * 300 + 3 * (64 + 32 + 32 + 64 + 96 + 96 + 64));
+    CHECK(wrong == 0);
+    CHECK(wrong_values == 0);
+    CHECK(seen.size() == hashes.size());
+    CHECK(compared == 2 * 300 + 3 * 6 * width);
+  }
+}
+
+TEST_CASE("GGUF: blocks that hold no numbers are refused by name") {
+  for (const BlockCase& c : kBlockCases) {
+    CAPTURE(std::string(DTypeName(c.dtype)));
+    const DTypeInfo& info = *FindDType(c.dtype);
+    std::vector<std::pair<size_t, std::string>> faults;  // bytes put at a place of a block
+    for (const size_t at : c.halves) {
+      for (const uint64_t bits : {0x7C00, 0xFC00, 0x7E01})
+        faults.emplace_back(at, GgufKit::Raw(bits, 2));
+    }
+    if (c.dtype == DType::kMXFP4) {
+      faults.emplace_back(0, "\xFF");      // no number
+      faults.emplace_back(0, "\xFD\x77");  // 12 times 2^125
+    }
+    if (info.block_elements == 1)
+      faults.emplace_back(info.block_bytes - 2, c.dtype == DType::kF16 ? "\x01\x7C" : "\x80\x7F");
+    const uint64_t width = info.block_elements == 256 ? 256 : 64;
+    for (const auto& [at, fault] : faults) {
+      GgufKit kit = KitOfWidth(width);
+      for (GgufKit::Tensor& tensor : kit.tensors) {
+        if (tensor.name != "blk.1.ffn_down.weight") continue;
+        tensor.type = c.gguf;
+        tensor.bytes.assign(width * width / info.block_elements * info.block_bytes, '\0');
+        tensor.bytes.replace(RowBytes(c.dtype, width) * 5 + at, fault.size(), fault);
+      }
+      TemporaryDirectory dir;
+      WriteText(dir / "m.gguf", kit.Bytes());
+      ConvertOptions options;
+      options.source = dir / "m.gguf";
+      options.output = dir / "m.samara";
+      const auto summary = Convert(options);
+      REQUIRE(!summary.ok());
+      CHECK(std::string(summary.status().message()) ==
+            "tensor \"model.layers.1.mlp.down_proj.weight\": got a NaN or infinity at [5, 0], "
+            "wanted finite numbers");
+    }
   }
 }
 
@@ -328,6 +439,11 @@ TEST_CASE("GGUF: what is wrong has a name") {
            "whose product fits");
   Mentions(with([](GgufKit* k) { k->String("general.architecture", "mamba"); }),
            "\"general.architecture\": got \"mamba\", wanted one of llama, qwen2");
+  Mentions(with([](GgufKit* k) { k->String("general.architecture", "phi2"); }), "; near: phi3");
+  Mentions(with([](GgufKit* k) { k->String("general.architecture", "qwen3moe"); }),
+           "; near: qwen3");
+  Mentions(with([](GgufKit* k) { k->Bool("llama.attention.causal", false); }),
+           "\"llama.attention.causal\": got false, wanted true");
   Mentions(with([](GgufKit* k) { k->U32("llama.expert_count", 8); }),
            "\"llama.expert_count\": the converter's llama has no such thing");
   Mentions(with([](GgufKit* k) { k->Remove("llama.block_count"); }), "\"llama.block_count\": not");

@@ -168,9 +168,9 @@ TEST_CASE("samara-convert --list names families, types and tokenizers") {
   const Outcome outcome = Run({"samara-convert", "--list"});
   CHECK(outcome.exit_code == 0);
   CHECK(outcome.err == "");
-  for (const char* part :
-       {"families:", "Gemma3ForConditionalGeneration", "GPT2LMHeadModel", "Phi-4-mini",
-        "weight types:", "q4_0", "tokenizers", "pre-tokenizers: ", "decoders: "}) {
+  for (const char* part : {"families:", "Gemma3ForConditionalGeneration", "GPT2LMHeadModel",
+                           "Phi-4-mini", "GGUF: llama, mistral3", "weight types:", "q4_0", "AWQ",
+                           "llama-bpe", "tokenizers", "pre-tokenizers: ", "decoders: "}) {
     CAPTURE(std::string(part));
     CHECK(outcome.out.find(part) != std::string::npos);
   }

@@ -49,7 +49,8 @@ void CheckGolden(const std::string& name, const std::string& path) {
 TEST_CASE("ids equal the goldens") {
   for (const char* name :
        {"gpt2", "llama3", "qwen2", "cased", "staged", "added", "sentencepiece", "metaspace",
-        "words", "falcon", "unigram", "unigram_plain", "wordpiece", "wordpiece_cased"}) {
+        "words", "falcon", "unigram", "unigram_plain", "wordpiece", "wordpiece_cased", "tekken",
+        "deepseek3", "qwen35", "granite", "gemma"}) {
     CAPTURE(name);
     CheckGolden(name, DataPath(std::string(name) + ".json"));
   }

@@ -116,6 +116,15 @@ CASED = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}
          r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+          r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|"
+          r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+DEEPSEEK3 = [r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+",
+             r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|"
+             r" ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
+QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|"
+          r"\s*[\r\n]+|\s+(?!\S)|\s+")
+
 
 def byte_level(lines, regex, vocab_size, **model):
     tk = Tokenizer(models.BPE(**model))
@@ -214,6 +223,35 @@ def make_tokenizers(lines):
         pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")])
     tk.add_special_tokens([">>TITLE<<", "<|endoftext|>"])
     yield "falcon", tk
+
+    tk = byte_level(lines, [TEKKEN], 1000, ignore_merges=True)
+    tk.add_special_tokens(["<s>", "</s>", "<unk>"])
+    template(tk, ["<s>"])
+    yield "tekken", tk
+
+    tk = byte_level(lines, DEEPSEEK3, 1000)
+    tk.add_special_tokens(["<|begin|>", "<|endoftext|>"])
+    template(tk, ["<|begin|>"])
+    yield "deepseek3", tk
+
+    tk = byte_level(lines, [QWEN35], 1000)
+    tk.normalizer = normalizers.NFC()
+    tk.add_special_tokens(["<|endoftext|>"])
+    yield "qwen35", tk
+
+    tk = byte_level(lines, None, 1000)
+    tk.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tk.add_special_tokens(["<|endoftext|>", "<|pad|>"])
+    yield "granite", tk
+
+    tk = sentencepiece(lines, 1400, 300)
+    tk.normalizer = normalizers.Replace(" ", "▁")
+    tk.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tk.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tk.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("  ", normalized=False)])
+    template(tk, ["<s>"])
+    yield "gemma", tk
 
     tk = unigram(limited(lines, 300), 900, byte_fallback=True)
     tk.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
