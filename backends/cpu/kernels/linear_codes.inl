@@ -74,107 +74,120 @@ struct Bytes {
   }
 };
 
-// --- headers: the scales of n blocks as F32, [scale or minimum][16 rows] for each block or, where
-// halves have their own, for each half; blocks `stride` floats apart
+// --- headers: the scales of the blocks of a unit, one after the other, as F32: [scale or minimum][16 rows] for a
+// block or, where halves have their own, for each half
 
 SAMARA_INLINE const uint16_t* Halves(const uint8_t* p) {
   return reinterpret_cast<const uint16_t*>(p);
 }
 
-// Six bits of scales, and of minimums or the second halves' scales less 32.
-SAMARA_SHARED void SixBitScales(const uint8_t* header, uint64_t n, bool minimum, float* out,
-                                uint64_t stride) {
-  const F32x16 d = LoadHalf(Halves(header));
-  const F32x16 second = minimum ? Mul(LoadHalf(Halves(header + 32)), Set(-1.0f)) : d;
-  const I32x16 bias = SetInt(minimum ? 0 : 32), four = SetInt(15), two = SetInt(48);
-  I32x16 a = LoadInt(header + 64), b = LoadInt(header + 128), high = LoadInt(header + 192);
-  I32x16 high_b = ShiftRight<12>(high);
-  high = ShiftLeft<4>(high);
-  for (uint64_t i = 0; i < n; ++i, out += stride) {
-    const I32x16 s = OrInt(AndInt(a, four), AndInt(high, two));
-    const I32x16 m = OrInt(AndInt(b, four), AndInt(high_b, two));
-    Store(out, Mul(d, ToFloat(SubInt(s, bias))));
-    Store(out + 16, Mul(second, ToFloat(SubInt(m, bias))));
+struct Q41Scales {
+  static constexpr uint64_t kUnit = 1, kHeader = 64;
+  const uint8_t* header;
+  SAMARA_INLINE explicit Q41Scales(const uint8_t* h) : header(h) {}
+  SAMARA_INLINE void Next(float* out) {
+    Store(out, LoadHalf(Halves(header)));
+    Store(out + 16, LoadHalf(Halves(header + 32)));
+  }
+};
+// Six bits of scales, and of minimums or the second halves' scales, these less 32.
+template <bool kMinimum>
+struct SixBitScales {
+  static constexpr uint64_t kUnit = 8, kHeader = 256;
+  F32x16 d, second;
+  I32x16 a, b, high, high_b;
+  SAMARA_INLINE explicit SixBitScales(const uint8_t* header)
+      : d(LoadHalf(Halves(header))),
+        second(kMinimum ? Mul(LoadHalf(Halves(header + 32)), Set(-1.0f)) : d),
+        a(LoadInt(header + 64)),
+        b(LoadInt(header + 128)) {
+    const I32x16 both = LoadInt(header + 192);
+    high = ShiftLeft<4>(both);
+    high_b = ShiftRight<12>(both);
+  }
+  SAMARA_INLINE void Next(float* out) {
+    const I32x16 four = SetInt(15), two = SetInt(48);
+    I32x16 s = OrInt(AndInt(a, four), AndInt(high, two));
+    I32x16 m = OrInt(AndInt(b, four), AndInt(high_b, two));
+    if constexpr (!kMinimum) {
+      s = SubInt(s, SetInt(32));
+      m = SubInt(m, SetInt(32));
+    }
+    Store(out, Mul(d, ToFloat(s)));
+    Store(out + 16, Mul(second, ToFloat(m)));
     a = ShiftRight<4>(a);
     b = ShiftRight<4>(b);
     high = ShiftRight<2>(high);
     high_b = ShiftRight<2>(high_b);
   }
-}
-struct Q41Scales {
-  static constexpr uint64_t kUnit = 1, kHeader = 64;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t, float* out, uint64_t) {
-    Store(out, LoadHalf(Halves(header)));
-    Store(out + 16, LoadHalf(Halves(header + 32)));
-  }
 };
-struct MinimumScales {
-  static constexpr uint64_t kUnit = 8, kHeader = 256;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    SixBitScales(header, n, true, out, stride);
-  }
-};
-struct Q3Scales {
-  static constexpr uint64_t kUnit = 8, kHeader = 256;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    SixBitScales(header, n, false, out, stride);
-  }
-};
+using MinimumScales = SixBitScales<true>;
+using Q3Scales = SixBitScales<false>;
 struct Q6Scales {
   static constexpr uint64_t kUnit = 8, kHeader = 320;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    const F32x16 d = LoadHalf(Halves(header));
-    const auto* codes = reinterpret_cast<const int8_t*>(header + 64);
-    for (uint64_t i = 0; i < n; ++i, out += stride, codes += 32) {
-      Store(out, Mul(d, LoadInt8(codes)));
-      Store(out + 16, Mul(d, LoadInt8(codes + 16)));
-    }
+  F32x16 d;
+  const int8_t* codes;
+  SAMARA_INLINE explicit Q6Scales(const uint8_t* header)
+      : d(LoadHalf(Halves(header))), codes(reinterpret_cast<const int8_t*>(header + 64)) {}
+  SAMARA_INLINE void Next(float* out) {
+    Store(out, Mul(d, LoadInt8(codes)));
+    Store(out + 16, Mul(d, LoadInt8(codes + 16)));
+    codes += 32;
   }
 };
 struct Q2Scales {
   static constexpr uint64_t kUnit = 8, kHeader = 320;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    const F32x16 d = LoadHalf(Halves(header));
-    const F32x16 m = Mul(LoadHalf(Halves(header + 32)), Set(-1.0f));
-    for (int part = 0; part < 4; ++part) {  // scales of both halves, minimums of both
-      I32x16 codes = LoadInt(header + 64 + 64 * part);
-      float* to = out + (part % 2 * 2 + part / 2) * 16;
-      for (uint64_t i = 0; i < n; ++i, to += stride) {
-        Store(to, Mul(part < 2 ? d : m, ToFloat(AndInt(codes, SetInt(15)))));
-        codes = ShiftRight<4>(codes);
-      }
+  F32x16 d, m;
+  I32x16 codes[4];  // scales of both halves, minimums of both
+  SAMARA_INLINE explicit Q2Scales(const uint8_t* header)
+      : d(LoadHalf(Halves(header))), m(Mul(LoadHalf(Halves(header + 32)), Set(-1.0f))) {
+    SAMARA_UNROLL for (int part = 0; part < 4; ++part) {
+      codes[part] = LoadInt(header + 64 + 64 * part);
+    }
+  }
+  SAMARA_INLINE void Next(float* out) {
+    SAMARA_UNROLL for (int part = 0; part < 4; ++part) {
+      Store(out + (part % 2 * 2 + part / 2) * 16,
+            Mul(part < 2 ? d : m, ToFloat(AndInt(codes[part], SetInt(15)))));
+      codes[part] = ShiftRight<4>(codes[part]);
     }
   }
 };
 struct Iq4XsScales {
   static constexpr uint64_t kUnit = 8, kHeader = 128;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    const F32x16 d = LoadHalf(Halves(header));
-    I32x16 high = ShiftLeft<4>(LoadUint16(Halves(header + 32))), low = LoadInt(header + 64);
-    for (uint64_t i = 0; i < n; ++i, out += stride) {
-      const I32x16 code = OrInt(AndInt(low, SetInt(15)), AndInt(high, SetInt(48)));
-      Store(out, Mul(d, ToFloat(SubInt(code, SetInt(32)))));
-      low = ShiftRight<4>(low);
-      high = ShiftRight<2>(high);
-    }
+  F32x16 d;
+  I32x16 high, low;
+  SAMARA_INLINE explicit Iq4XsScales(const uint8_t* header)
+      : d(LoadHalf(Halves(header))),
+        high(ShiftLeft<4>(LoadUint16(Halves(header + 32)))),
+        low(LoadInt(header + 64)) {}
+  SAMARA_INLINE void Next(float* out) {
+    const I32x16 code = OrInt(AndInt(low, SetInt(15)), AndInt(high, SetInt(48)));
+    Store(out, Mul(d, ToFloat(SubInt(code, SetInt(32)))));
+    low = ShiftRight<4>(low);
+    high = ShiftRight<2>(high);
   }
 };
 struct PairScales {
   static constexpr uint64_t kUnit = 2, kHeader = 64;
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    for (uint64_t i = 0; i < n; ++i) Store(out + i * stride, LoadHalf(Halves(header + 32 * i)));
+  const uint8_t* header;
+  SAMARA_INLINE explicit PairScales(const uint8_t* h) : header(h) {}
+  SAMARA_INLINE void Next(float* out) {
+    Store(out, LoadHalf(Halves(header)));
+    header += 32;
   }
 };
 struct Fp4Scales {
   static constexpr uint64_t kUnit = 4, kHeader = 64;
+  const uint8_t* header;
+  SAMARA_INLINE explicit Fp4Scales(const uint8_t* h) : header(h) {}
   // 2^(e - 128); the first two are subnormal.
-  static SAMARA_INLINE void Make(const uint8_t* header, uint64_t n, float* out, uint64_t stride) {
-    for (uint64_t i = 0; i < n; ++i, out += stride) {
-      const I32x16 e = LoadUint8(header + 16 * i);
-      const I32x16 normal = ShiftLeft<23>(SubInt(e, SetInt(1)));
-      const I32x16 tiny = ShiftLeft<21>(AddInt(e, SetInt(1)));
-      Store(out, Select(Less(ToFloat(e), Set(2.0f)), AsFloat(tiny), AsFloat(normal)));
-    }
+  SAMARA_INLINE void Next(float* out) {
+    const I32x16 e = LoadUint8(header);
+    const I32x16 normal = ShiftLeft<23>(SubInt(e, SetInt(1)));
+    const I32x16 tiny = ShiftLeft<21>(AddInt(e, SetInt(1)));
+    Store(out, Select(Less(ToFloat(e), Set(2.0f)), AsFloat(tiny), AsFloat(normal)));
+    header += 16;
   }
 };
 
@@ -336,7 +349,6 @@ template <typename C>
 SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
                                    uint64_t token) {
   const uint64_t blocks = (args.cols + 31) / 32;
-  alignas(64) float scales[C::kUnit * C::kScales * 16];
   for (uint64_t tile = tile_begin; tile < tile_end; ++tile) {
     const int8_t* q = args.q + token * blocks * 32;
     const float* d = args.d + token * blocks;
@@ -346,14 +358,16 @@ SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, 
     OneAccumulator acc = {&sum};
     for (uint64_t b = 0; b < blocks; b += C::kUnit) {
       const uint64_t n = blocks - b < C::kUnit ? blocks - b : C::kUnit;
-      C::Scales::Make(w[0], n, scales, C::kScales * 16);
+      // Made block by block, so that products hide what that takes.
+      typename C::Scales stream(w[0]);
       w[0] += C::kHeader;
-      const float* own[1] = {scales};
       for (uint64_t i = 0; i < n; ++i) {
+        alignas(64) float scales[C::kScales * 16];
+        stream.Next(scales);
+        const float* own[1] = {scales};
         PrefetchFar(w[0] + kPrefetchBytes);
         CodesBlock<C, 1, 1>(w, own, 1, q, d, sums, &acc);
         w[0] += C::Body::kBytes;
-        own[0] += C::kScales * 16;
         q += 32;
         ++d;
         sums += C::kSums;
@@ -375,9 +389,10 @@ template <typename C>
 SAMARA_NOINLINE void ExpandCodes(const uint8_t* w, uint64_t n, uint8_t* out) {
   for (uint64_t b = 0; b < n; b += C::kUnit) {
     const uint64_t in_unit = n - b < C::kUnit ? n - b : C::kUnit;
-    C::Scales::Make(w, in_unit, reinterpret_cast<float*>(out), kWideBytes<C> / 4);
+    typename C::Scales stream(w);
     w += C::kHeader;
     for (uint64_t i = 0; i < in_unit; ++i) {
+      stream.Next(reinterpret_cast<float*>(out));
       PrefetchFar(w + kPrefetchBytes);
       uint8_t* bytes = out + C::kScales * 64;
       for (int h = 0; h < 2; ++h) {
