@@ -155,7 +155,8 @@ SAMARA_DEVICE void MultiplyInt8Block(const uint8_t* stage, uint32_t chunk, uint3
   for (uint32_t n = 0; n < 4; ++n) {
     const uint8_t* x = stage + S::kX + (warp_x + n * 8 + g) * S::kXBytes + block * 32 + w * 4;
     const uint32_t x_words[2] = {Word(x), Word(x + 16)};
-    float scale[2], shift[2][2], sum[2][2];  // of rows 2w and 2w + 1 of x, and of the parts
+    // Of rows 2w and 2w + 1 of x, and of the parts; sums are scaled.
+    float scale[2], shift[2][2], sum[2][2];
     SAMARA_UNROLL
     for (uint32_t e = 0; e < 2; ++e) {
       const uint32_t t = warp_x + n * 8 + 2 * w + e;
@@ -167,7 +168,7 @@ SAMARA_DEVICE void MultiplyInt8Block(const uint8_t* stage, uint32_t chunk, uint3
       scale[e] = meta.scale;
       SAMARA_UNROLL
       for (uint32_t p = 0; p < kParts; ++p) {
-        sum[e][p] = static_cast<float>(sums[p]);
+        sum[e][p] = meta.scale * static_cast<float>(sums[p]);
         shift[e][p] = FloatOfBits(kMagicBits) + static_cast<float>(C::kOffset * sums[p]);
       }
     }
@@ -188,7 +189,7 @@ SAMARA_DEVICE void MultiplyInt8Block(const uint8_t* stage, uint32_t chunk, uint3
           const float dot = FloatOfBits(static_cast<uint32_t>(c[i])) - shift[e][p];
           acc[m][n][i] = Fma(d[m][half][p] * scale[e], dot, acc[m][n][i]);
           if constexpr (C::kMinimum) {
-            acc[m][n][i] = Fma(minimum[m][half][p] * scale[e], sum[e][p], acc[m][n][i]);
+            acc[m][n][i] = Fma(minimum[m][half][p], sum[e][p], acc[m][n][i]);
           }
         }
       }

@@ -143,7 +143,7 @@ SAMARA_DEVICE float AddQuantUnit(const UnitData<kType>& data, uint32_t unit, uin
         if constexpr (C::kOffset != 0) sums[h] -= C::kOffset * x_sums[h];
         acc = Fma(d[h] * m.scale, static_cast<float>(sums[h]), acc);
         if constexpr (C::kMinimum) {
-          acc = Fma(minimum[h] * m.scale, static_cast<float>(x_sums[h]), acc);
+          acc = Fma(minimum[h], m.scale * static_cast<float>(x_sums[h]), acc);
         }
       }
     }
