@@ -93,7 +93,8 @@ typedef enum samara_kv_type {
   SAMARA_KV_DEFAULT = 0,
   SAMARA_KV_F32 = 1,
   SAMARA_KV_F16 = 2,
-  SAMARA_KV_Q8_0 = 3 /* int8 with a scale per 32 dims: about half of F16's memory */
+  SAMARA_KV_Q8_0 = 3, /* int8 with a scale per 32 dims: about half of F16's memory */
+  SAMARA_KV_Q4_0 = 4  /* 4 bits with a scale per 32 dims: about 28 % of F16's memory; on CPU */
 } samara_kv_type;
 typedef enum samara_log_level { SAMARA_LOG_INFO = 0, SAMARA_LOG_WARNING = 1 } samara_log_level;
 
