@@ -588,8 +588,7 @@ SAMARA_API samara_status samara_devices(samara_device_fn each, void* user);
 
 /* Opens the package and replays its goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the
  * first operator that is off. `each`, which may be NULL, gets one line per golden, valid during the call. Of the
- * options backend, isa, threads, decompose and memory_budget count. NOT_FOUND if the package has none. Else errors as
- * samara_model_open. */
+ * options backend, isa, threads, decompose and memory_budget count. NOT_FOUND: it has none. Else as samara_model_open. */
 typedef void (*samara_line_fn)(void* user, const char* line);
 SAMARA_API samara_status samara_verify(const char* path, const samara_model_options* options,
                                        samara_line_fn each, void* user);
