@@ -211,9 +211,10 @@ samara_status samara_model_get_info(const samara_model* model, samara_model_info
     info->n_threads = m.limits.n_threads;
     info->trained_ctx = m.trained_context;
     info->bos = m.has_tokenizer ? m.tokenizer.bos() : -1;
-    info->kv_type = m.kv_type == DType::kF32   ? SAMARA_KV_F32
-                    : m.kv_type == DType::kF16 ? SAMARA_KV_F16
-                                               : SAMARA_KV_Q8_0;
+    info->kv_type = m.kv_type == DType::kF32    ? SAMARA_KV_F32
+                    : m.kv_type == DType::kF16  ? SAMARA_KV_F16
+                    : m.kv_type == DType::kQ8_0 ? SAMARA_KV_Q8_0
+                                                : SAMARA_KV_Q4_0;
     info->parameters = m.weight_elements;
     info->file_bytes = m.file.bytes();
     return {};

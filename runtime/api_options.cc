@@ -38,6 +38,9 @@ Status ReadOptions(const samara_model_options* options, ApiOptions* out) {
     case SAMARA_KV_Q8_0:
       out->load.kv_type = DType::kQ8_0;
       break;
+    case SAMARA_KV_Q4_0:
+      out->load.kv_type = DType::kQ4_0;
+      break;
     default:
       return InvalidArgument("kv_type is %d", kv_type);
   }

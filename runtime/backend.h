@@ -74,14 +74,26 @@ struct WeightBinding {
 // A head's scales stand behind its quants:
 //   part 0           [P][heads]{ int8 [dim][S]; f16 [R][S] }
 //   part 1           [P][heads]{ int8 [S][dim]; f16 [R][S] }
+// Q4_0 has runs and scales likewise. A byte holds two dims of a slot: i of its run in the low half, i + 16 in the high one,
+// each as the quant less 8 in two's complement; runs are whole, what is past dim is 0:
+//   part 0           [P][heads]{ [R * 16][S]; f16 [R][S] }
+//   part 1           [P][heads]{ [S][R * 16]; f16 [R][S] }
 // Bytes of zero are the value zero in every type.
 inline constexpr uint32_t kKvRun = 32;
 inline constexpr bool IsKvType(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kQ8_0;
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kQ8_0 ||
+         dtype == DType::kQ4_0;
+}
+// Elements of a slot as they are kept: bytes, for types with runs.
+inline constexpr uint64_t KvSlotElements(DType kv_type, uint64_t dim) {
+  return kv_type == DType::kQ4_0 ? (dim + kKvRun - 1) / kKvRun * (kKvRun / 2) : dim;
+}
+inline constexpr bool KvHasScales(DType kv_type) {
+  return kv_type == DType::kQ8_0 || kv_type == DType::kQ4_0;
 }
 // Bytes of one head of one block; a multiple of 64.
 inline constexpr uint64_t KvHeadBytes(DType kv_type, uint64_t dim) {
-  const uint64_t elements = kBlockSlots * dim;
+  const uint64_t elements = kBlockSlots * KvSlotElements(kv_type, dim);
   if (kv_type == DType::kF32) return elements * 4;
   if (kv_type == DType::kF16) return elements * 2;
   return elements + (dim + kKvRun - 1) / kKvRun * kBlockSlots * 2;
@@ -255,6 +267,10 @@ class Backend {
   virtual bool host_memory() const = 0;  // weights are read from the map in place
   // Gives the bits of formats/numerics.md; others are held to tolerances.
   virtual bool exact() const { return false; }
+  // Pure. True if keys and values can be kept so.
+  virtual bool KeepsStatesAs(DType kv_type) const {
+    return IsKvType(kv_type) && kv_type != DType::kQ4_0;
+  }
   // Bytes of one head of one block of a state kept as `kv_type`: pools, their copies and saves are sized by
   // it. Only the float64 reference differs: it keeps doubles.
   virtual uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const {

@@ -120,7 +120,11 @@ class Planner {
       o.kv_type = all_f32 ? DType::kF32 : DType::kF16;
     }
     if (!IsKvType(o.kv_type)) {
-      return Unsupported("states of type %s, want f32, f16 or q8_0", DTypeName(o.kv_type));
+      return Unsupported("states of type %s, want f32, f16, q8_0 or q4_0", DTypeName(o.kv_type));
+    }
+    if (!backend_.KeepsStatesAs(o.kv_type)) {
+      return Unsupported("%s keeps no states of type %s, want f32, f16 or q8_0", backend_.name(),
+                         DTypeName(o.kv_type));
     }
     for (const Weight& weight : package_.weights) {
       plan_->weight_elements += weight.rows * weight.cols;

@@ -25,7 +25,7 @@ struct LoadOptions {
   uint32_t max_sessions = 0;
   uint32_t n_chunk = 0;
   uint32_t max_outputs = 0;
-  DType kv_type = DType::kInvalid;  // kF32, kF16, kQ8_0; kInvalid: the default
+  DType kv_type = DType::kInvalid;  // kF32, kF16, kQ8_0, kQ4_0; kInvalid: the default
   uint64_t memory_budget = 0;
   bool no_mmap = false;
   bool decompose = false;

@@ -94,7 +94,9 @@ uint64_t StatesBytes(const Model& model, const SessionHeader& h) {
 template <typename F>
 Status ForEachRange(const StatePool& pool, uint32_t part, DType kv_type, uint32_t begin,
                     uint32_t end, F&& piece) {
-  const uint64_t dim = pool.dim[part], head_bytes = pool.block_bytes[part] / pool.heads[part];
+  const uint64_t runs = (pool.dim[part] + uint64_t{kKvRun} - 1) / kKvRun;
+  const uint64_t dim = KvSlotElements(kv_type, pool.dim[part]),
+                 head_bytes = pool.block_bytes[part] / pool.heads[part];
   if (begin == 0 && end == kBlockSlots) return piece(0, pool.block_bytes[part]);
   const uint64_t element = kv_type == DType::kF32 ? 4 : kv_type == DType::kF16 ? 2 : 1;
   const uint64_t n = end - begin;
@@ -107,7 +109,7 @@ Status ForEachRange(const StatePool& pool, uint32_t part, DType kv_type, uint32_
       SAMARA_RETURN_IF_ERROR(piece(base + (d * kBlockSlots + begin) * element, n * element));
     }
     const uint64_t scales = base + kBlockSlots * dim;
-    for (uint64_t r = 0; r * kKvRun < dim && kv_type == DType::kQ8_0; ++r) {
+    for (uint64_t r = 0; r < runs && KvHasScales(kv_type); ++r) {
       SAMARA_RETURN_IF_ERROR(piece(scales + (r * kBlockSlots + begin) * 2, n * 2));
     }
   }

@@ -159,6 +159,12 @@ void state_write_f16(const KernelTable& t) { StateWrite(t, "state_write_f16", t.
 void state_write_q8_0(const KernelTable& t) {
   StateWrite(t, "state_write_q8_0", t.state_write_q8_0);
 }
+void state_write_q4_0(const KernelTable& t) {
+  StateWrite(t, "state_write_q4_0", t.state_write_q4_0);
+}
+void attention_q4_0(const KernelTable& t) {
+  Attention(t, "attention_q4_0", t.attention_q4_0, true);
+}
 void attention_f32(const KernelTable& t) { Attention(t, "attention_f32", t.attention_f32, false); }
 void attention_f16(const KernelTable& t) { Attention(t, "attention_f16", t.attention_f16, false); }
 void attention_q8_0(const KernelTable& t) {

@@ -110,7 +110,7 @@ bool ParseBytes(std::string_view text, uint64_t* bytes) {
 }
 
 const std::vector<std::string>& KvTypeNames() {
-  static const std::vector<std::string> names = {"f32", "f16", "q8_0"};
+  static const std::vector<std::string> names = {"f32", "f16", "q8_0", "q4_0"};
   return names;
 }
 
@@ -118,6 +118,7 @@ samara_kv_type KvTypeNamed(std::string_view name) {
   if (name == "f32") return SAMARA_KV_F32;
   if (name == "f16") return SAMARA_KV_F16;
   if (name == "q8_0") return SAMARA_KV_Q8_0;
+  if (name == "q4_0") return SAMARA_KV_Q4_0;
   return SAMARA_KV_DEFAULT;
 }
 
@@ -191,7 +192,7 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
       ->type_name("N")
       ->check(CLI::PositiveNumber)
       ->group(group);
-  app->add_option("--kv-type", flags->kv_type, "f32, f16 or q8_0: how keys and values are kept")
+  app->add_option("--kv-type", flags->kv_type, "f32, f16, q8_0 or q4_0: how keys and values are kept")
       ->type_name("T")
       ->check(CLI::IsMember(KvTypeNames()))
       ->group(group);

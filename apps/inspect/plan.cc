@@ -137,6 +137,7 @@ int PrintPlan(const PackageReader& file, const LoadFlags& flags, JsonWriter* jso
     options.kv_type = flags.run.kv_type == "f32"    ? DType::kF32
                       : flags.run.kv_type == "f16"  ? DType::kF16
                       : flags.run.kv_type == "q8_0" ? DType::kQ8_0
+                      : flags.run.kv_type == "q4_0" ? DType::kQ4_0
                                                     : DType::kInvalid;
     options.no_mmap = flags.run.no_mmap;
     options.device_memory = flags.run.device_memory;

@@ -213,6 +213,7 @@ class CpuBackendImpl final : public Backend {
   }
   bool host_memory() const override { return true; }
   bool exact() const override { return true; }
+  bool KeepsStatesAs(DType kv_type) const override { return IsKvType(kv_type); }
   bool Supports(const Package& package, const Graph& graph, const Op& op) const override {
     return SupportsOp(package, graph, op);
   }

@@ -221,8 +221,8 @@ struct KernelTable {
   RopeTableFn rope_table;
   RopeFn rope;
   GluFn glu[kNumActivations];
-  StateWriteFn state_write_f32, state_write_f16, state_write_q8_0;
-  AttentionFn attention_f32, attention_f16, attention_q8_0;
+  StateWriteFn state_write_f32, state_write_f16, state_write_q8_0, state_write_q4_0;
+  AttentionFn attention_f32, attention_f16, attention_q8_0, attention_q4_0;
   MapFn map[kNumMapOps];
   BatchMatmulFn batch_matmul;
 };
@@ -233,6 +233,7 @@ struct KernelTable {
   ENTRY(pack) ENTRY(linear)                                             \
   ENTRY(rms_norm) ENTRY(rope_table) ENTRY(rope) ENTRY(glu)              \
   ENTRY(state_write_f32) ENTRY(state_write_f16) ENTRY(state_write_q8_0) \
+  ENTRY(state_write_q4_0) ENTRY(attention_q4_0)                         \
   ENTRY(attention_f32) ENTRY(attention_f16) ENTRY(attention_q8_0)       \
   ENTRY(map) ENTRY(batch_matmul)
 // clang-format on
@@ -292,7 +293,7 @@ bool IsaAvailable(Isa isa);
 // Has the processor a fused multiply-add? Without one each of the contract's is a library call.
 bool HasFma();
 
-// Floats that one worker needs in an attention task; `widened`: keys and values of Q8_0.
+// Floats that one worker needs in an attention task; `widened`: keys and values of Q8_0 or Q4_0.
 uint64_t AttentionScratchFloats(uint64_t key_dim, uint64_t value_dim, bool widened);
 
 }  // namespace samara::cpu

@@ -47,9 +47,10 @@ Status AddWrite(Builder* b, const Op& op) {
   SAMARA_RETURN_IF_ERROR(b->BindState(op.inputs[1], &pool));
   const int64_t part = op.Int(AttrKey::kPart);
   if (part < 0 || part > 1) return Unsupported("state part %lld", static_cast<long long>(part));
-  call->fn = pool.dtype == DType::kF32   ? b->kernels().state_write_f32
-             : pool.dtype == DType::kF16 ? b->kernels().state_write_f16
-                                         : b->kernels().state_write_q8_0;
+  call->fn = pool.dtype == DType::kF32    ? b->kernels().state_write_f32
+             : pool.dtype == DType::kF16  ? b->kernels().state_write_f16
+             : pool.dtype == DType::kQ8_0 ? b->kernels().state_write_q8_0
+                                          : b->kernels().state_write_q4_0;
   call->args.step = pool.access;
   call->args.part = pool.parts[part];
   call->args.heads = pool.state->parts[static_cast<size_t>(part)].heads;
@@ -74,7 +75,8 @@ void ReadTask(const void* context, uint64_t begin, uint64_t end, uint32_t) {
     for (uint64_t h = 0; h < call.heads; ++h) {
       const uint8_t* head =
           call.part + (slot / kBlockSlots * call.heads + h) * KvHeadBytes(call.dtype, call.dim);
-      const auto* scales = reinterpret_cast<const uint16_t*>(head + call.dim * kBlockSlots);
+      const uint64_t width = KvSlotElements(call.dtype, call.dim);
+      const auto* scales = reinterpret_cast<const uint16_t*>(head + width * kBlockSlots);
       const uint64_t j = slot % kBlockSlots;
       float* row = reinterpret_cast<float*>(reinterpret_cast<uint8_t*>(y) + slot * call.y.stride) +
                    h * call.dim;
@@ -84,9 +86,15 @@ void ReadTask(const void* context, uint64_t begin, uint64_t end, uint32_t) {
           row[d] = reinterpret_cast<const float*>(head)[at];
         } else if (call.dtype == DType::kF16) {
           row[d] = FloatFromHalf(reinterpret_cast<const uint16_t*>(head)[at]);
-        } else {
+        } else if (call.dtype == DType::kQ8_0) {
           row[d] = FloatFromHalf(scales[d / kKvRun * kBlockSlots + j]) *
                    static_cast<float>(static_cast<int8_t>(head[at]));
+        } else {
+          const uint64_t i = d / kKvRun * (kKvRun / 2) + d % (kKvRun / 2);
+          const int pair = head[call.transposed ? i * kBlockSlots + j : j * width + i];
+          const int nibble = (d % kKvRun < kKvRun / 2 ? pair : pair >> 4) & 15;
+          row[d] = FloatFromHalf(scales[d / kKvRun * kBlockSlots + j]) *
+                   static_cast<float>((nibble ^ 8) - 8);
         }
       }
     }
@@ -218,9 +226,10 @@ Status AddAttention(Builder* b, const Op& op) {
   AttentionArgs& args = call->args;
   if (op.inputs.size() > 2)
     SAMARA_RETURN_IF_ERROR(b->BindOptionalFloats(op.inputs[2], &args.sinks));
-  call->fn = pool.dtype == DType::kF32   ? b->kernels().attention_f32
-             : pool.dtype == DType::kF16 ? b->kernels().attention_f16
-                                         : b->kernels().attention_q8_0;
+  call->fn = pool.dtype == DType::kF32    ? b->kernels().attention_f32
+             : pool.dtype == DType::kF16  ? b->kernels().attention_f16
+             : pool.dtype == DType::kQ8_0 ? b->kernels().attention_q8_0
+                                          : b->kernels().attention_q4_0;
   args.step = pool.access;
   args.keys = pool.parts[0];
   args.values = pool.parts[1];
@@ -243,7 +252,7 @@ Status AddAttention(Builder* b, const Op& op) {
   const uint64_t group = args.heads / args.kv_heads;
   args.tokens_per_task = group >= kAttentionRows ? 1 : kAttentionRows / group;
   args.scratch_floats =
-      AttentionScratchFloats(args.key_dim, args.value_dim, pool.dtype == DType::kQ8_0);
+      AttentionScratchFloats(args.key_dim, args.value_dim, KvHasScales(pool.dtype));
   args.scratch = b->Scratch<float>(args.scratch_floats * b->spec().n_threads);
   return Status();
 }

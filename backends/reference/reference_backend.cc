@@ -342,6 +342,7 @@ class ReferenceBackendImpl final : public Backend {
   const char* name() const override { return mode_ == Mode::kExact ? "reference" : "float64"; }
   bool host_memory() const override { return true; }
   bool exact() const override { return mode_ == Mode::kExact; }
+  bool KeepsStatesAs(DType kv_type) const override { return IsKvType(kv_type); }
   uint64_t StateHeadBytes(DType kv_type, uint32_t dim) const override {
     return mode_ == Mode::kExact ? KvHeadBytes(kv_type, dim)
                                  : uint64_t{kBlockSlots} * dim * sizeof(double);

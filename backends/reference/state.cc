@@ -17,27 +17,33 @@ uint8_t* Head(const StatePlan& s, int part, uint64_t slot, uint32_t head, uint64
 }
 uint64_t Element(const StatePlan& s, int part, uint64_t slot, uint32_t d) {
   const uint64_t j = slot % kBlockSlots;
+  if (s.dtype == DType::kQ4_0) {  // the byte
+    const uint64_t at = uint64_t{d} / kKvRun * (kKvRun / 2) + d % (kKvRun / 2);
+    return part == 0 ? at * kBlockSlots + j : j * KvSlotElements(s.dtype, s.dim[part]) + at;
+  }
   return part == 0 ? uint64_t{d} * kBlockSlots + j : j * s.dim[part] + d;
 }
 
 // The scale of a run of 32 dims of a slot, behind the quants.
 uint16_t* Scale(const StatePlan& s, int part, uint64_t slot, uint8_t* head, uint32_t run) {
-  uint16_t* scales = reinterpret_cast<uint16_t*>(head + uint64_t{s.dim[part]} * kBlockSlots);
+  uint16_t* scales =
+      reinterpret_cast<uint16_t*>(head + KvSlotElements(s.dtype, s.dim[part]) * kBlockSlots);
   return scales + run * kBlockSlots + slot % kBlockSlots;
 }
 
-// 34 bytes of Q8_0. Where the stored scale is not finite all quants are 0, so that what is read
+// A block of Q8_0 or Q4_0. Where the stored scale is not finite all quants are 0, so that what is read
 // from the block is not a number.
-void QuantizeRun(const float* x, uint32_t n, uint8_t* block) {
+void QuantizeRun(DType dtype, const float* x, uint32_t n, uint8_t* block) {
   bool finite = true;
   for (uint32_t i = 0; i < n; ++i) finite = finite && std::isfinite(x[i]);
   uint16_t d = HalfFromFloat(std::numeric_limits<float>::infinity());
   if (finite) {
-    QuantizeRow(DType::kQ8_0, x, n, block);
+    QuantizeRow(dtype, x, n, block);
     std::memcpy(&d, block, 2);
   }
   if (std::isfinite(FloatFromHalf(d))) return;
-  std::memset(block, 0, kQ8Bytes);
+  // Of Q4_0 the quant 8 has the value 0.
+  std::memset(block, dtype == DType::kQ4_0 ? 0x88 : 0, RowBytes(dtype, kKvRun));
   std::memcpy(block, &d, 2);
 }
 
@@ -53,8 +59,10 @@ T LoadState(const StatePlan& s, int part, uint64_t slot, uint32_t head, uint32_t
     uint8_t* from = Head(s, part, slot, head, KvHeadBytes(s.dtype, s.dim[part]));
     if (s.dtype == DType::kF32) return reinterpret_cast<const float*>(from)[at];
     if (s.dtype == DType::kF16) return FloatFromHalf(reinterpret_cast<const uint16_t*>(from)[at]);
-    return FloatFromHalf(*Scale(s, part, slot, from, d / kKvRun)) *
-           static_cast<float>(static_cast<int8_t>(from[at]));
+    const float scale = FloatFromHalf(*Scale(s, part, slot, from, d / kKvRun));
+    if (s.dtype == DType::kQ8_0) return scale * static_cast<float>(static_cast<int8_t>(from[at]));
+    const int nibble = from[at] >> (d % kKvRun < kKvRun / 2 ? 0 : 4) & 15;
+    return scale * static_cast<float>((nibble ^ 8) - 8);
   }
 }
 template float LoadState(const StatePlan&, int, uint64_t, uint32_t, uint32_t);
@@ -69,7 +77,7 @@ void StoreState(const StatePlan& s, int part, uint64_t slot, uint32_t head, cons
 void StoreState(const StatePlan& s, int part, uint64_t slot, uint32_t head, const float* values) {
   const uint32_t dim = s.dim[part];
   uint8_t* to = Head(s, part, slot, head, KvHeadBytes(s.dtype, dim));
-  if (s.dtype != DType::kQ8_0) {
+  if (!KvHasScales(s.dtype)) {
     for (uint32_t d = 0; d < dim; ++d) {
       const uint64_t at = Element(s, part, slot, d);
       if (s.dtype == DType::kF32) {
@@ -83,8 +91,14 @@ void StoreState(const StatePlan& s, int part, uint64_t slot, uint32_t head, cons
   for (uint32_t first = 0; first < dim; first += kKvRun) {
     const uint32_t n = dim - first < kKvRun ? dim - first : kKvRun;
     uint8_t block[kQ8Bytes];
-    QuantizeRun(values + first, n, block);
+    QuantizeRun(s.dtype, values + first, n, block);
     std::memcpy(Scale(s, part, slot, to, first / kKvRun), block, 2);
+    if (s.dtype == DType::kQ4_0) {
+      // Less 8, in two's complement: the high bit of each half turned.
+      for (uint32_t i = 0; i < kKvRun / 2; ++i)
+        to[Element(s, part, slot, first + i)] = static_cast<uint8_t>(block[2 + i] ^ 0x88);
+      continue;
+    }
     for (uint32_t i = 0; i < n; ++i) to[Element(s, part, slot, first + i)] = block[2 + i];
   }
 }

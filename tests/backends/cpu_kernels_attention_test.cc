@@ -91,7 +91,7 @@ class Step {
     const uint64_t n = c_.tokens + 1;
     Guarded<float> y(n * c_.heads * c_.value_dim);
     const uint64_t scratch_floats =
-        AttentionScratchFloats(c_.key_dim, c_.value_dim, kv.dtype == DType::kQ8_0);
+        AttentionScratchFloats(c_.key_dim, c_.value_dim, KvHasScales(kv.dtype));
     Guarded<float> scratch(2 * scratch_floats);
     AttentionArgs args = {};
     args.step = Access(c_.held);
@@ -187,12 +187,16 @@ constexpr KvKernels kF16 = {DType::kF16, &KernelTable::state_write_f16,
                             &KernelTable::attention_f16};
 constexpr KvKernels kQ8 = {DType::kQ8_0, &KernelTable::state_write_q8_0,
                            &KernelTable::attention_q8_0};
+constexpr KvKernels kQ4 = {DType::kQ4_0, &KernelTable::state_write_q4_0,
+                           &KernelTable::attention_q4_0};
 
 }  // namespace
 
 void check::state_write_f32() { CheckWrite(kF32); }
 void check::state_write_f16() { CheckWrite(kF16); }
 void check::state_write_q8_0() { CheckWrite(kQ8); }
+void check::state_write_q4_0() { CheckWrite(kQ4); }
+void check::attention_q4_0() { CheckAttention(kQ4); }
 void check::attention_f32() { CheckAttention(kF32); }
 void check::attention_f16() { CheckAttention(kF16); }
 void check::attention_q8_0() { CheckAttention(kQ8); }

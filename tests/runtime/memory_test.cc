@@ -69,7 +69,7 @@ std::vector<Combination> Combinations() {
     c.n_chunk = i % 3 == 0 ? 0 : 32 * i;
     c.max_sessions = 1 + i % 4;
     c.n_threads = 1 + i % 3;
-    c.kv_type = static_cast<samara_kv_type>((i + i / 4) % 4);
+    c.kv_type = static_cast<samara_kv_type>((i + i / 4) % 5);
     c.no_mmap = i % 4 == 2;
     c.backend = i == 5 ? "reference" : "cpu";
     all.push_back(c);

@@ -117,6 +117,9 @@ std::vector<Case> Cases() {
           {"q8_0", &cpu, plain, DType::kQ8_0},
           {"odd, f16", &cpu, odd, DType::kF16},
           {"odd, q8_0", &cpu, odd, DType::kQ8_0},
+          {"q4_0", &cpu, plain, DType::kQ4_0},
+          {"odd, q4_0", &cpu, odd, DType::kQ4_0},
+          {"window, q4_0", &cpu, window, DType::kQ4_0},
           {"window, f32", &cpu, window, DType::kF32},
           {"window, f16", &cpu, window, DType::kF16},
           {"window, q8_0", &cpu, window, DType::kQ8_0},
@@ -196,7 +199,10 @@ TEST_CASE("session file: only what is filled is written") {
     const SessionPtr session = NewSession(model);
     const uint64_t dim = c.spec.head_dim;
     const uint64_t element = c.kv_type == DType::kF32 ? 4 : c.kv_type == DType::kF16 ? 2 : 1;
-    const uint64_t head = dim * element + (c.kv_type == DType::kQ8_0 ? (dim + 31) / 32 * 2 : 0);
+    const uint64_t runs = (dim + 31) / 32;
+    const uint64_t head = c.kv_type == DType::kQ4_0   ? runs * 18
+                          : c.kv_type == DType::kQ8_0 ? dim + runs * 2
+                                                      : dim * element;
     for (const uint32_t length : {1u, 50u, 64u, 150u}) {
       const std::vector<int32_t> ids = RandomIds(5, length);
       Feed(session, std::vector<int32_t>(ids.begin() + session->n_tokens, ids.end()));

@@ -40,6 +40,7 @@ std::vector<Case> Cases() {
           {"cpu, window", &BackendNamed("cpu"), window},
           {"cpu, kv q8_0", &BackendNamed("cpu"), plain, DType::kQ8_0},
           {"cpu, window, kv q8_0", &BackendNamed("cpu"), window, DType::kQ8_0},
+          {"cpu, window, kv q4_0", &BackendNamed("cpu"), window, DType::kQ4_0},
           {"reference, f32", &BackendNamed("reference"), plain},
           {"mirror, f32", &mirror, plain},
           {"mirror, window", &mirror, window},

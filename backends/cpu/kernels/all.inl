@@ -31,6 +31,7 @@ namespace {
       {LinearFloat<WeightF32>, LinearFloat<WeightF16>, LinearFloat<WeightBf16>,                    \
        SAMARA_QUANT_LINEARS, SAMARA_CODES_LINEARS},                                                                      \
       RmsNorm, RopeTable, Rope, {Glu<Silu>, Glu<GeluTanh>, Glu<GeluErf>, Glu<Relu>},               \
-      StateWrite<KvF32>, StateWrite<KvF16>, StateWriteQ8, AttentionF32, AttentionF16, AttentionQ8, \
+      StateWrite<KvF32>, StateWrite<KvF16>, StateWriteQ8, StateWriteQ4, AttentionF32, AttentionF16,\
+      AttentionQ8, AttentionQ4, \
       {Map<ExpOf>, Map<LogOf>, Map<SqrtOf>, Map<SinOf>, Map<CosOf>, Map<TanhOf>, Map<ErfOf>},      \
       BatchMatmul

@@ -292,6 +292,56 @@ SAMARA_NOINLINE void WidenValues(const uint8_t* values, uint64_t dim, int begin,
   }
 }
 
+// Both halves of n bytes as signed numbers.
+SAMARA_INLINE void SplitNibbles(const uint8_t* bytes, int n, int8_t* low, int8_t* high) {
+  for (int i = 0; i < n; ++i) {
+    low[i] = static_cast<int8_t>((((bytes[i] & 15) ^ 8) - 8));
+    high[i] = static_cast<int8_t>(((bytes[i] >> 4) ^ 8) - 8);
+  }
+}
+
+// Q4_0, exact.
+SAMARA_NOINLINE void WidenKeysQ4(const uint8_t* keys, uint64_t dim, float* to,
+                                 const uint8_t* ahead) {
+  const uint16_t* scales = reinterpret_cast<const uint16_t*>(keys + KvQ4::SlotBytes(dim) * 64);
+  for (uint64_t run = 0; run < dim; run += 32, scales += 64, to += 32 * 64) {
+    F32x16 scale[4];
+    for (int v = 0; v < 4; ++v) scale[v] = LoadHalf(scales + 16 * v);
+    PrefetchFar(ahead);
+    PrefetchFar(ahead + 64);
+    ahead += 128;
+    for (uint64_t i = 0; i < 16; ++i, keys += 64) {
+      PrefetchFar(ahead);
+      ahead += 64;
+      int8_t low[64], high[64];
+      SplitNibbles(keys, 64, low, high);
+      for (int v = 0; v < 4 && run + i < dim; ++v)
+        Store(to + i * 64 + 16 * v, Mul(LoadInt8(low + 16 * v), scale[v]));
+      for (int v = 0; v < 4 && run + i + 16 < dim; ++v)
+        Store(to + (i + 16) * 64 + 16 * v, Mul(LoadInt8(high + 16 * v), scale[v]));
+    }
+  }
+}
+
+SAMARA_NOINLINE void WidenValuesQ4(const uint8_t* values, uint64_t dim, int begin, int end,
+                                   float* to, const uint8_t* ahead) {
+  const uint64_t slot_bytes = KvQ4::SlotBytes(dim);
+  const uint16_t* scales = reinterpret_cast<const uint16_t*>(values + slot_bytes * 64);
+  for (uint64_t run = 0; run < dim; run += 32, scales += 64, values += 16) {
+    alignas(64) float scale[64];
+    for (int v = 0; v < 4; ++v) Store(scale + 16 * v, LoadHalf(scales + 16 * v));
+    for (int j = begin; j < end; ++j, ahead += 18) {
+      const F32x16 d = Set(scale[j]);
+      const uint64_t at = static_cast<uint64_t>(j) * dim + run, n = dim - run;
+      int8_t low[16], high[16];
+      SplitNibbles(values + static_cast<uint64_t>(j) * slot_bytes, 16, low, high);
+      StorePartial(to + at, Mul(LoadInt8(low), d), n < 16 ? n : 16);
+      if (n > 16) StorePartial(to + at + 16, Mul(LoadInt8(high), d), n < 32 ? n - 16 : 16);
+      PrefetchFar(ahead);
+    }
+  }
+}
+
 // n <= kAttentionRows rows of one sequence.
 SAMARA_NOINLINE void AttentionBatch(const AttentionArgs& args, const KvKernels& kv,
                                     const uint32_t* table, uint64_t kv_head, AttentionRow* rows,
@@ -453,5 +503,14 @@ void AttentionQ8(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32
                         KvQ8::HeadBytes(args.value_dim),
                         WidenKeys,
                         WidenValues};
+  AttentionTasks(args, kv, begin, end, worker);
+}
+void AttentionQ4(const AttentionArgs& args, uint64_t begin, uint64_t end, uint32_t worker) {
+  const KvKernels kv = {ScoresOfRows<KvF32>,
+                        ValuesOfRows<KvF32>,
+                        KvQ4::HeadBytes(args.key_dim),
+                        KvQ4::HeadBytes(args.value_dim),
+                        WidenKeysQ4,
+                        WidenValuesQ4};
   AttentionTasks(args, kv, begin, end, worker);
 }

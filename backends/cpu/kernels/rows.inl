@@ -146,6 +146,11 @@ struct KvF16 {
 struct KvQ8 {
   static SAMARA_INLINE uint64_t HeadBytes(uint64_t dim) { return dim * 64 + (dim + 31) / 32 * 128; }
 };
+struct KvQ4 {
+  // Bytes of a slot.
+  static SAMARA_INLINE uint64_t SlotBytes(uint64_t dim) { return (dim + 31) / 32 * 16; }
+  static SAMARA_INLINE uint64_t HeadBytes(uint64_t dim) { return (dim + 31) / 32 * 1152; }
+};
 
 template <typename Kv>
 void StateWrite(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin, uint64_t end) {
@@ -224,6 +229,63 @@ void StateWriteQ8(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin,
                     n > 16 ? LoadPartial(x + i + 16, n - 16) : Set(0.0f), q, &scale);
         __builtin_memcpy(scales, &scale, 2);
         for (uint64_t k = 0; k < n; ++k) to[(i + k) * step] = static_cast<uint8_t>(q[k]);
+      }
+    }
+  }
+}
+
+// A run of n <= 32 values to Q4_0 as formats/quant/blocks.h has it, less 8; a scale that is not finite in F16 as above.
+SAMARA_INLINE void QuantizeRunQ4(const float* x, uint64_t n, uint8_t* q, uint16_t* scale) {
+  float padded[32];
+  float extreme = x[0];
+  uint32_t most = 0;
+  for (uint64_t i = 0; i < 32; ++i) {
+    padded[i] = i < n ? x[i] : 0.0f;
+    uint32_t magnitude;
+    __builtin_memcpy(&magnitude, padded + i, 4);
+    magnitude &= 0x7fffffff;
+    if (magnitude > most) {
+      most = magnitude;
+      extreme = padded[i];
+    }
+  }
+  const float d = extreme / -8.0f;
+  StoreHalfPartial(scale, Set(d), 1);
+  float inverse = 1.0f / d;
+  if (!(inverse <= 0x1.fffffep127f && inverse >= -0x1.fffffep127f)) inverse = 0;
+  const bool finite = (*scale & 0x7c00) != 0x7c00;
+  for (uint64_t i = 0; i < 16; ++i) {
+    int low = 8, high = 8;
+    if (finite) {
+      const float first = padded[i] * inverse, second = padded[i + 16] * inverse;
+      low = static_cast<int>(first + 8.5f);
+      high = static_cast<int>(second + 8.5f);
+      low = low < 15 ? low : 15;
+      high = high < 15 ? high : 15;
+    }
+    q[i] = static_cast<uint8_t>((low | high << 4) ^ 0x88);
+  }
+}
+
+void StateWriteQ4(const StateWriteArgs& args, uint64_t n_tokens, uint64_t begin, uint64_t end) {
+  const uint64_t slot_bytes = KvQ4::SlotBytes(args.dim);
+  for (uint64_t h = begin; h < end; ++h) {
+    for (uint64_t t = 0; t < n_tokens; ++t) {
+      const uint32_t slot =
+          Field(args.step.tokens + t * args.step.token_stride + args.step.write_offset);
+      const uint64_t block = TokenTable(args.step, t)[slot / 64 % args.step.blocks_per_seq];
+      uint8_t* head = args.part + (block * args.heads + h) * KvQ4::HeadBytes(args.dim);
+      const uint64_t j = slot % 64;
+      const uint64_t step = args.transposed ? 64 : 1;  // between the bytes of a slot
+      uint8_t* to = head + (args.transposed ? j : j * slot_bytes);
+      uint8_t* scales = head + slot_bytes * 64 + 2 * j;
+      const float* x = At(args.x, t * args.x_stride) + h * args.dim;
+      for (uint64_t i = 0; i < args.dim; i += 32, scales += 128, to += 16 * step) {
+        uint8_t q[16];
+        uint16_t scale;
+        QuantizeRunQ4(x + i, args.dim - i < 32 ? args.dim - i : 32, q, &scale);
+        __builtin_memcpy(scales, &scale, 2);
+        for (uint64_t k = 0; k < 16; ++k) to[k * step] = q[k];
       }
     }
   }

@@ -93,7 +93,8 @@ typedef enum samara_kv_type {
   SAMARA_KV_DEFAULT = 0,
   SAMARA_KV_F32 = 1,
   SAMARA_KV_F16 = 2,
-  SAMARA_KV_Q8_0 = 3 /* int8 with a scale per 32 dims: about half of F16's memory */
+  SAMARA_KV_Q8_0 = 3, /* int8 with a scale per 32 dims: about half of F16's memory */
+  SAMARA_KV_Q4_0 = 4  /* 4 bits with a scale per 32 dims: about 28 % of F16's memory; on CPU */
 } samara_kv_type;
 typedef enum samara_log_level { SAMARA_LOG_INFO = 0, SAMARA_LOG_WARNING = 1 } samara_log_level;
 
@@ -587,8 +588,7 @@ SAMARA_API samara_status samara_devices(samara_device_fn each, void* user);
 
 /* Opens the package and replays its goldens. On a mismatch returns FAILED_PRECONDITION and samara_last_error() names the
  * first operator that is off. `each`, which may be NULL, gets one line per golden, valid during the call. Of the
- * options backend, isa, threads, decompose and memory_budget count. NOT_FOUND if the package has none. Else errors as
- * samara_model_open. */
+ * options backend, isa, threads, decompose and memory_budget count. NOT_FOUND: it has none. Else as samara_model_open. */
 typedef void (*samara_line_fn)(void* user, const char* line);
 SAMARA_API samara_status samara_verify(const char* path, const samara_model_options* options,
                                        samara_line_fn each, void* user);

@@ -1,4 +1,4 @@
-// Keys and values kept as Q8_0: what is read is what the quantizer of weights makes of them, and
+// Keys and values kept as Q8_0 or Q4_0: what is read is what the quantizer of weights makes of them, and
 // what is not finite never goes unseen.
 #include <doctest/doctest.h>
 
@@ -39,11 +39,11 @@ struct Layer {
   }
 
   // One step from slot 0; results in `out` (y, then the two parts).
-  Status Run(const Variant& variant, uint32_t tokens, const std::vector<float>& keys,
+  Status Run(const Variant& variant, DType kv_type, uint32_t tokens, const std::vector<float>& keys,
              const std::vector<float>& values, std::vector<float> (&out)[3]) const {
     RunnerOptions options;
     options.device = variant.device;
-    options.kv_type = DType::kQ8_0;
+    options.kv_type = kv_type;
     options.max_tokens = tokens;
     options.groups = {{2, 2}};
     options.context = 128;
@@ -63,7 +63,10 @@ struct Layer {
   }
 };
 
-bool KeepsQ8(const Variant& variant) { return std::string(variant.backend->name()) != "float64"; }
+bool Keeps(const Variant& variant, DType kv_type) {
+  return std::string(variant.backend->name()) != "float64" &&
+         variant.backend->KeepsStatesAs(kv_type);
+}
 
 // Where slot s of the step's sequence is in its permuted blocks.
 uint32_t Physical(uint32_t s) { return (s / 64 == 0 ? 64 : 0) + s % 64; }
@@ -87,26 +90,29 @@ TEST_CASE("what is read is what the quantizer of weights gives") {
         if (i / dim % 5 == 3) values[i] = 0;
       }
     }
-    for (const Variant& variant : Variants()) {
-      if (!KeepsQ8(variant)) continue;
-      CAPTURE(variant.name);
-      std::vector<float> out[3];
-      REQUIRE_OK(layer.Run(variant, kTokens, x[0], x[1], out));
-      for (int part = 0; part < 2; ++part) {
-        size_t wrong = 0;
-        for (uint32_t s = 0; s < 128; ++s) {
-          for (uint32_t h = 0; h < 3; ++h) {
-            std::vector<float> want(dim, 0.0f);
-            if (s < kTokens) {
-              std::vector<uint8_t> row(RowBytes(DType::kQ8_0, dim));
-              QuantizeRow(DType::kQ8_0, &x[part][(s * 3 + h) * dim], dim, row.data());
-              DequantizeRow(DType::kQ8_0, row.data(), dim, want.data());
+    for (const DType kv_type : {DType::kQ8_0, DType::kQ4_0}) {
+      CAPTURE(std::string(DTypeName(kv_type)));
+      for (const Variant& variant : Variants()) {
+        if (!Keeps(variant, kv_type)) continue;
+        CAPTURE(variant.name);
+        std::vector<float> out[3];
+        REQUIRE_OK(layer.Run(variant, kv_type, kTokens, x[0], x[1], out));
+        for (int part = 0; part < 2; ++part) {
+          size_t wrong = 0;
+          for (uint32_t s = 0; s < 128; ++s) {
+            for (uint32_t h = 0; h < 3; ++h) {
+              std::vector<float> want(dim, 0.0f);
+              if (s < kTokens) {
+                std::vector<uint8_t> row(RowBytes(kv_type, dim));
+                QuantizeRow(kv_type, &x[part][(s * 3 + h) * dim], dim, row.data());
+                DequantizeRow(kv_type, row.data(), dim, want.data());
+              }
+              const float* got = &out[1 + part][(Physical(s) * 3 + h) * dim];
+              wrong += std::memcmp(got, want.data(), dim * sizeof(float)) != 0;
             }
-            const float* got = &out[1 + part][(Physical(s) * 3 + h) * dim];
-            wrong += std::memcmp(got, want.data(), dim * sizeof(float)) != 0;
           }
+          CHECK(wrong == 0);
         }
-        CHECK(wrong == 0);
       }
     }
   }
@@ -127,22 +133,25 @@ TEST_CASE("what is not finite is seen by every token that looks at it") {
       std::vector<float> x[2] = {random.Floats(kTokens * 2 * kDim),
                                  random.Floats(kTokens * 2 * kDim)};
       x[part][(kAt * 2 + 1) * kDim + 41] = bad;  // head 1, the second run
-      for (const Variant& variant : Variants()) {
-        if (!KeepsQ8(variant)) continue;
-        CAPTURE(variant.name);
-        std::vector<float> out[3];
-        REQUIRE_OK(layer.Run(variant, kTokens, x[0], x[1], out));
-        size_t wrong = 0;
-        for (uint32_t t = 0; t < kTokens; ++t) {
-          for (uint32_t i = 0; i < 2 * kDim; ++i) {
-            const bool run = i >= kDim + 32 && i < kDim + 64;
-            const bool hit = t >= kAt && (part == 0 ? i >= kDim : run);
-            wrong += std::isfinite(out[0][t * 2 * kDim + i]) == hit;
-            const bool kept = t == kAt && run;
-            wrong += std::isnan(out[1 + part][(Physical(t) * 2) * kDim + i]) != kept;
+      for (const DType kv_type : {DType::kQ8_0, DType::kQ4_0}) {
+        CAPTURE(std::string(DTypeName(kv_type)));
+        for (const Variant& variant : Variants()) {
+          if (!Keeps(variant, kv_type)) continue;
+          CAPTURE(variant.name);
+          std::vector<float> out[3];
+          REQUIRE_OK(layer.Run(variant, kv_type, kTokens, x[0], x[1], out));
+          size_t wrong = 0;
+          for (uint32_t t = 0; t < kTokens; ++t) {
+            for (uint32_t i = 0; i < 2 * kDim; ++i) {
+              const bool run = i >= kDim + 32 && i < kDim + 64;
+              const bool hit = t >= kAt && (part == 0 ? i >= kDim : run);
+              wrong += std::isfinite(out[0][t * 2 * kDim + i]) == hit;
+              const bool kept = t == kAt && run;
+              wrong += std::isnan(out[1 + part][(Physical(t) * 2) * kDim + i]) != kept;
+            }
           }
+          CHECK(wrong == 0);
         }
-        CHECK(wrong == 0);
       }
     }
   }
