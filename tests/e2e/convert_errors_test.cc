@@ -164,6 +164,39 @@ TEST_CASE("malformed checkpoints are refused in one line") {
   }
 }
 
+TEST_CASE("flags of quantization that do not go together are refused in one line") {
+  const std::string folder = Scratch("no-checkpoint"), out = Scratch("flags.samara");
+  const std::string text = Scratch("calibration.txt");
+  WriteFile(text, "a text of some words");
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--fit", "4.5bits"}, "--calibrate"},
+      {{"--calibrate", text}, "--fit"},
+      {{"--fit", "4.5bits", "--calibrate", text, "--quant", "q4_0"}, "--quant and --fit"},
+      {{"--fit", "0", "--calibrate", text}, "--fit: got"},
+      {{"--fit", "64bits", "--calibrate", text}, "--fit: got"},
+      {{"--fit", "nanbits", "--calibrate", text}, "--fit: got"},
+      {{"--fit", "4.5 bits", "--calibrate", text}, "--fit: got"},
+      {{"--fit", "12Q", "--calibrate", text}, "--fit: got"},
+  };
+  for (const auto& [flags, want] : cases) {
+    std::vector<std::string> command = {"samara-convert", folder, "-o", out};
+    command.insert(command.end(), flags.begin(), flags.end());
+    const Outcome outcome = Run(command);
+    CAPTURE(outcome.err);
+    CHECK(outcome.exit_code == 2);
+    CHECK(Lines(outcome.err) == 1);
+    CHECK(outcome.err.find(want) != std::string::npos);
+  }
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"samara-eval", TinyPackage(), "--calibrate", text},
+        {"samara-eval", TinyPackage(), "-o", out},
+        {"samara-eval", TinyPackage(), "--calibrate", text, "-o", out, "--tokenize", "a"}}) {
+    const Outcome outcome = Run(command);
+    CHECK(outcome.exit_code == 2);
+    CHECK(Lines(outcome.err) == 1);
+  }
+}
+
 TEST_CASE("samara-convert --list names families, types and tokenizers") {
   const Outcome outcome = Run({"samara-convert", "--list"});
   CHECK(outcome.exit_code == 0);

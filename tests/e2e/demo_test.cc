@@ -162,5 +162,31 @@ TEST_CASE("demo: same seed, same reply; another seed, another story") {
   CHECK(story("1") != story("2"));
 }
 
+TEST_CASE("importance measured on a text lowers the divergence on it") {
+  const std::string text = Scratch("calibration.txt"), file = Scratch("demo.importance");
+  WriteFile(text, ReadFile(kDemo + "eval/heldout.txt").substr(0, 8000));
+  const Outcome calibrated = Run({"samara-eval", Package("bf16"), "--calibrate", text,
+                                  "--calibrate", text, "--parse-special", "-o", file});
+  REQUIRE_MESSAGE(calibrated.exit_code == 0, calibrated.err);
+  const std::string weighed = Scratch("demo-weighed.samara");
+  const Outcome made = Run({"samara-convert", kDemo + "checkpoint", "-o", weighed, "--quant",
+                            "q4_0", "--importance", file});
+  REQUIRE_MESSAGE(made.exit_code == 0, made.err);
+  const auto kl = [&](const std::string& package) {
+    return Measured({"samara-eval", package, "--kl", Package("bf16"), text, "--parse-special"},
+                    "kl_mean");
+  };
+  // 0.0239 and 0.0271 nats.
+  CHECK(kl(weighed) < 0.95 * kl(Package("q4_0")));
+
+  // An importance file of something else is refused.
+  const std::string other = Scratch("other.samara");
+  const Outcome refused = Run({"samara-convert", kDemo + "checkpoint", "-o", other, "--importance",
+                               kDemo + "checkpoint/model.safetensors"});
+  CHECK(refused.exit_code == 2);
+  CHECK(Lines(refused.err) == 1);
+  CHECK(!std::filesystem::exists(other));
+}
+
 }  // namespace
 }  // namespace samara::test

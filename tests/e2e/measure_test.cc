@@ -269,11 +269,13 @@ TEST_CASE("divergence of keys and values of other types") {
     const JsonDocument document = Parse(outcome.out);
     return *document.root().Find("kl_mean").Number();
   };
-  const double f16 = divergence("f16"), q8 = divergence("q8_0");
+  const double f16 = divergence("f16"), q8 = divergence("q8_0"), q4 = divergence("q4_0");
   CHECK(divergence("f32") == 0);
   CHECK(f16 > 0);
   CHECK(q8 > f16);
   CHECK(q8 < 1e-2);
+  CHECK(q4 > 10 * q8);
+  CHECK(q4 < 1);
   CHECK(
       Run({"samara-eval", fine, "--ids", "1", "--logits", "-", "--kl-kv-type", "f32"}).exit_code ==
       2);
