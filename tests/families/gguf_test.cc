@@ -479,7 +479,8 @@ TEST_CASE("families from GGUF have the logits of their Hugging Face form") {
     const Logits hf = Run(stem + "_hf.samara", ids, 64), gguf = Run(stem + "_gguf.samara", ids, 64);
     const double difference = Difference(gguf.values, hf.values);
     CHECK(difference <= (c.exact ? 0 : tolerance::kFamilyLogits));
-    if (difference > 0) MESSAGE(c.name << ": " << difference << " of the largest logit");
+    if (difference > 0)
+      MESSAGE(std::string(c.name) << ": " << difference << " of the largest logit");
     for (const std::string& file : files) unlink((stem + "/" + file).c_str());
     for (const char* ending : {"/config.json", ".gguf", "_hf.samara", "_gguf.samara"})
       unlink((stem + ending).c_str());
