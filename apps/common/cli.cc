@@ -192,7 +192,8 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
       ->type_name("N")
       ->check(CLI::PositiveNumber)
       ->group(group);
-  app->add_option("--kv-type", flags->kv_type, "f32, f16, q8_0 or q4_0: how keys and values are kept")
+  app->add_option("--kv-type", flags->kv_type,
+                  "f32, f16, q8_0 or q4_0: how keys and values are kept")
       ->type_name("T")
       ->check(CLI::IsMember(KvTypeNames()))
       ->group(group);
