@@ -51,7 +51,7 @@ for name in "${programs[@]}"; do
       [[ ${COMPREPLY[*]} == "f32 f16" ]] || { echo "--kv-type f: offers ${COMPREPLY[*]}"; exit 1; }
       COMP_WORDS=("$program" --kv-type = q) COMP_CWORD=3
       "_samara_$name"
-      [[ ${COMPREPLY[*]} == q8_0 ]] || { echo "--kv-type=q: offers ${COMPREPLY[*]}"; exit 1; }
+      [[ ${COMPREPLY[*]} == "q8_0 q4_0" ]] || { echo "--kv-type=q: offers ${COMPREPLY[*]}"; exit 1; }
     fi
     COMP_WORDS=("$program" x) COMP_CWORD=1
     "_samara_$name"
