@@ -33,7 +33,8 @@ def fnv(data, h=0xCBF29CE484222325):
 
 def main():
     texts = list(lines())
-    rules = os.path.join(HERE, "rules.tsv")
+    os.chdir(HERE)  # the models keep the names of files
+    rules = "rules.tsv"
     with open(rules, "w") as f:
         f.writelines(f"{a}\t{b}\n" for a, b in RULES)
     sets = {
@@ -45,19 +46,18 @@ def main():
         "sp_unigram_unknown": dict(model_type="unigram", byte_fallback=False, normalization_rule_tsv=rules),
     }
     for name, options in sets.items():
-        stem = os.path.join(HERE, name)
         kept = set(c for c, n in collections.Counter("".join(texts)).most_common(260) if c not in "\n\r\0")
         training = ["".join(c for c in t if c in kept) for t in texts if len(t) < 200]
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(training), model_prefix=stem, vocab_size=1000, character_coverage=1.0,
+            sentence_iterator=iter(training), model_prefix=name, vocab_size=1000, character_coverage=1.0,
             num_threads=1, hard_vocab_limit=False, split_digits=True, minloglevel=2, **options)
-        os.remove(stem + ".vocab")
-        model = sentencepiece.SentencePieceProcessor(model_file=stem + ".model")
-        with open(stem + ".hashes", "w", newline="\n") as f:
+        os.remove(name + ".vocab")
+        model = sentencepiece.SentencePieceProcessor(model_file=name + ".model")
+        with open(name + ".hashes", "w", newline="\n") as f:
             for text in texts:
                 ids = model.encode(text)
                 f.write("%016x\n" % fnv(struct.pack("<%di" % len(ids), *ids)))
-        print(name, model.get_piece_size(), os.path.getsize(stem + ".model"))
+        print(name, model.get_piece_size(), os.path.getsize(name + ".model"))
     os.remove(rules)
 
 
