@@ -349,6 +349,10 @@ template <typename C>
 SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, uint64_t tile_end,
                                    uint64_t token) {
   const uint64_t blocks = (args.cols + 31) / 32;
+  // Where a block is so small that arithmetic bounds it, its scales are made beside its products, which hide that;
+  // else those of a unit, and the stream of weights flows better.
+  constexpr bool kEach = C::kHalved && C::Body::kBytes <= 192;
+  alignas(64) float scales[(kEach ? 1 : C::kUnit) * C::kScales * 16];
   for (uint64_t tile = tile_begin; tile < tile_end; ++tile) {
     const int8_t* q = args.q + token * blocks * 32;
     const float* d = args.d + token * blocks;
@@ -358,16 +362,18 @@ SAMARA_NOINLINE void CodesOneToken(const LinearArgs& args, uint64_t tile_begin, 
     OneAccumulator acc = {&sum};
     for (uint64_t b = 0; b < blocks; b += C::kUnit) {
       const uint64_t n = blocks - b < C::kUnit ? blocks - b : C::kUnit;
-      // Made block by block, so that products hide what that takes.
       typename C::Scales stream(w[0]);
       w[0] += C::kHeader;
+      if constexpr (!kEach) {
+        for (uint64_t i = 0; i < n; ++i) stream.Next(scales + i * C::kScales * 16);
+      }
+      const float* own[1] = {scales};
       for (uint64_t i = 0; i < n; ++i) {
-        alignas(64) float scales[C::kScales * 16];
-        stream.Next(scales);
-        const float* own[1] = {scales};
+        if constexpr (kEach) stream.Next(scales);
         PrefetchFar(w[0] + kPrefetchBytes);
         CodesBlock<C, 1, 1>(w, own, 1, q, d, sums, &acc);
         w[0] += C::Body::kBytes;
+        if constexpr (!kEach) own[0] += C::kScales * 16;
         q += 32;
         ++d;
         sums += C::kSums;
